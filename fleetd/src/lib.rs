@@ -1,0 +1,14 @@
+//! The fleet daemon.
+//!
+//! `app` starts the parts; `agent`, `engine` and `api` never import each other; below them stand
+//! `registry`, `systemd` and `placement`, and below those `store` and `machine`.
+
+pub mod agent;
+pub mod api;
+pub mod config;
+pub mod engine;
+pub mod machine;
+pub mod placement;
+pub mod registry;
+pub mod store;
+pub mod systemd;

@@ -1,0 +1,3 @@
+//! The fleet daemon's entry point.
+
+fn main() {}

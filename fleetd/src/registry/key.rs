@@ -1,0 +1,104 @@
+//! The key layout: encode and decode are inverse, and nothing else spells a key.
+
+use fleet_units::{MachineId, UnitName};
+
+/// What every key of one cluster begins with; ends in exactly one slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPrefix(String);
+
+impl KeyPrefix {
+    /// Normalises a configured prefix: leading slash as given, one trailing slash.
+    #[must_use]
+    pub fn new(configured: &str) -> Self {
+        Self(format!("{}/", configured.trim_end_matches('/')))
+    }
+
+    /// The prefix with its trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The full text of a key.
+    #[must_use]
+    pub fn encode(&self, key: &Key) -> String {
+        let prefix = &self.0;
+        match key {
+            Key::Member(machine) => format!("{prefix}members/{machine}"),
+            Key::Machine(machine) => format!("{prefix}machines/{machine}"),
+            Key::Metadata(machine) => format!("{prefix}metadata/{machine}"),
+            Key::Unit(unit) => format!("{prefix}units/{unit}"),
+            Key::Placed(unit) => format!("{prefix}placed/{unit}"),
+            Key::Schedule(machine, unit) => format!("{prefix}schedule/{machine}/{unit}"),
+            Key::State(machine, unit) => format!("{prefix}states/{machine}/{unit}"),
+            Key::Leader => format!("{prefix}engine/leader"),
+            Key::Hold => format!("{prefix}engine/hold"),
+            Key::Settings => format!("{prefix}engine/settings"),
+        }
+    }
+
+    /// The key that a text stands for; `None` if it is none of ours.
+    #[must_use]
+    pub fn decode(&self, text: &str) -> Option<Key> {
+        let rest = text.strip_prefix(&self.0)?;
+        let (kind, name) = rest.split_once('/')?;
+        match kind {
+            "members" => name.parse().ok().map(Key::Member),
+            "machines" => name.parse().ok().map(Key::Machine),
+            "metadata" => name.parse().ok().map(Key::Metadata),
+            "units" => name.parse().ok().map(Key::Unit),
+            "placed" => name.parse().ok().map(Key::Placed),
+            "schedule" => pair(name).map(|(machine, unit)| Key::Schedule(machine, unit)),
+            "states" => pair(name).map(|(machine, unit)| Key::State(machine, unit)),
+            "engine" => match name {
+                "leader" => Some(Key::Leader),
+                "hold" => Some(Key::Hold),
+                "settings" => Some(Key::Settings),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Prefix of all assignments of one machine.
+    #[must_use]
+    pub fn schedule_of(&self, machine: &MachineId) -> String {
+        format!("{}schedule/{machine}/", self.0)
+    }
+
+    /// Prefix of all states that one machine reports.
+    #[must_use]
+    pub fn states_of(&self, machine: &MachineId) -> String {
+        format!("{}states/{machine}/", self.0)
+    }
+}
+
+fn pair(name: &str) -> Option<(MachineId, UnitName)> {
+    let (machine, unit) = name.split_once('/')?;
+    Some((machine.parse().ok()?, unit.parse().ok()?))
+}
+
+/// A key of the registry, without the prefix.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// [`Member`](super::document::Member).
+    Member(MachineId),
+    /// [`Machine`](super::document::Machine).
+    Machine(MachineId),
+    /// [`MetadataOverlay`](super::document::MetadataOverlay).
+    Metadata(MachineId),
+    /// [`Unit`](super::document::Unit).
+    Unit(UnitName),
+    /// [`Placed`](super::document::Placed).
+    Placed(UnitName),
+    /// [`Assignment`](super::document::Assignment).
+    Schedule(MachineId, UnitName),
+    /// [`State`](super::document::State).
+    State(MachineId, UnitName),
+    /// [`Leader`](super::document::Leader).
+    Leader,
+    /// Storm hold.
+    Hold,
+    /// Cluster-wide settings.
+    Settings,
+}

@@ -1,0 +1,210 @@
+//! A typed copy of the registry, kept true by a list and the watch that follows it. Pure: whoever
+//! owns it feeds it snapshots and events, and is told which keys changed.
+
+use std::collections::BTreeMap;
+
+use fleet_units::{MachineId, UnitName};
+
+use super::document::{
+    Assignment, DocumentError, Leader, Machine, Member, MetadataOverlay, Placed, State, Unit,
+    decode,
+};
+use super::key::{Key, KeyPrefix};
+use crate::store::{Event, KeyValue, LeaseId, Revision, Snapshot};
+
+/// A document with the revisions that transactions compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored<T> {
+    /// The document.
+    pub document: T,
+    /// Revision that created the key: for a unit, its `uid`.
+    pub created: Revision,
+    /// Revision of the last write.
+    pub modified: Revision,
+    /// Lease that it dies with.
+    pub lease: Option<LeaseId>,
+}
+
+/// All documents of a cluster, as of one revision.
+#[derive(Debug)]
+pub struct Mirror {
+    prefix: KeyPrefix,
+    /// Revision up to which events are applied.
+    pub revision: Revision,
+    /// `members/`.
+    pub members: BTreeMap<MachineId, Stored<Member>>,
+    /// `machines/`.
+    pub machines: BTreeMap<MachineId, Stored<Machine>>,
+    /// `metadata/`.
+    pub metadata: BTreeMap<MachineId, Stored<MetadataOverlay>>,
+    /// `units/`.
+    pub units: BTreeMap<UnitName, Stored<Unit>>,
+    /// `placed/`.
+    pub placed: BTreeMap<UnitName, Stored<Placed>>,
+    /// `schedule/`, by unit and machine.
+    pub schedule: BTreeMap<UnitName, BTreeMap<MachineId, Stored<Assignment>>>,
+    /// `states/`, by unit and machine.
+    pub states: BTreeMap<UnitName, BTreeMap<MachineId, Stored<State>>>,
+    /// `engine/leader`.
+    pub leader: Option<Stored<Leader>>,
+    /// Documents that cannot be read, by their full key; whatever they speak of stays as it is.
+    pub unreadable: BTreeMap<String, Unreadable>,
+}
+
+/// A document that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The key, if at least that is one of ours.
+    pub key: Option<Key>,
+    /// Revision of the last write.
+    pub modified: Revision,
+    /// What is wrong with it.
+    pub error: UnreadableError,
+}
+
+/// Why a key of the store means nothing to us.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableError {
+    /// The key is not in the layout.
+    #[error("no key of fleet: remove it, or use another etcd_key_prefix")]
+    UnknownKey,
+    /// The value is not a document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+}
+
+impl Mirror {
+    /// An empty mirror, before the first list.
+    #[must_use]
+    pub const fn new(prefix: KeyPrefix) -> Self {
+        Self {
+            prefix,
+            revision: Revision::ABSENT,
+            members: BTreeMap::new(),
+            machines: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+            units: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            schedule: BTreeMap::new(),
+            states: BTreeMap::new(),
+            leader: None,
+            unreadable: BTreeMap::new(),
+        }
+    }
+
+    /// Replaces everything by a list. Whoever plans on the mirror plans everything anew.
+    pub fn reset(&mut self, snapshot: Snapshot) {
+        *self = Self::new(self.prefix.clone());
+        for entry in snapshot.entries {
+            self.put(entry);
+        }
+        self.revision = snapshot.revision;
+    }
+
+    /// Applies a batch of a watch; returns the keys that it touched.
+    pub fn apply(&mut self, revision: Revision, events: Vec<Event>) -> Vec<Key> {
+        let touched = events
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Put(entry) => self.put(entry),
+                Event::Delete { key, .. } => self.delete(&key),
+            })
+            .collect();
+        self.revision = self.revision.max(revision);
+        touched
+    }
+
+    fn put(&mut self, entry: KeyValue) -> Option<Key> {
+        let KeyValue { key: text, value, create_revision, mod_revision, lease } = entry;
+        let key = self.prefix.decode(&text);
+        let stored = Raw { value, created: create_revision, modified: mod_revision, lease };
+        let outcome = match key.clone() {
+            None => Err(UnreadableError::UnknownKey),
+            Some(key) => self.put_decoded(key, &stored).map_err(UnreadableError::Document),
+        };
+        match outcome {
+            Ok(()) => {
+                self.unreadable.remove(&text);
+            }
+            Err(error) => {
+                if let Some(key) = &key {
+                    self.remove(key);
+                }
+                let unreadable = Unreadable { key: key.clone(), modified: mod_revision, error };
+                self.unreadable.insert(text, unreadable);
+            }
+        }
+        key
+    }
+
+    fn put_decoded(&mut self, key: Key, raw: &Raw) -> Result<(), DocumentError> {
+        match key {
+            Key::Member(id) => drop(self.members.insert(id, raw.decode()?)),
+            Key::Machine(id) => drop(self.machines.insert(id, raw.decode()?)),
+            Key::Metadata(id) => drop(self.metadata.insert(id, raw.decode()?)),
+            Key::Unit(name) => drop(self.units.insert(name, raw.decode()?)),
+            Key::Placed(name) => drop(self.placed.insert(name, raw.decode()?)),
+            Key::Schedule(id, name) => {
+                drop(self.schedule.entry(name).or_default().insert(id, raw.decode()?));
+            }
+            Key::State(id, name) => {
+                drop(self.states.entry(name).or_default().insert(id, raw.decode()?));
+            }
+            Key::Leader => self.leader = Some(raw.decode()?),
+            Key::Hold | Key::Settings => {}
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, text: &str) -> Option<Key> {
+        self.unreadable.remove(text);
+        let key = self.prefix.decode(text)?;
+        self.remove(&key);
+        Some(key)
+    }
+
+    fn remove(&mut self, key: &Key) {
+        match key {
+            Key::Member(id) => drop(self.members.remove(id)),
+            Key::Machine(id) => drop(self.machines.remove(id)),
+            Key::Metadata(id) => drop(self.metadata.remove(id)),
+            Key::Unit(name) => drop(self.units.remove(name)),
+            Key::Placed(name) => drop(self.placed.remove(name)),
+            Key::Schedule(id, name) => remove_nested(&mut self.schedule, name, id),
+            Key::State(id, name) => remove_nested(&mut self.states, name, id),
+            Key::Leader => self.leader = None,
+            Key::Hold | Key::Settings => {}
+        }
+    }
+}
+
+struct Raw {
+    value: Vec<u8>,
+    created: Revision,
+    modified: Revision,
+    lease: Option<LeaseId>,
+}
+
+impl Raw {
+    fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<Stored<T>, DocumentError> {
+        Ok(Stored {
+            document: decode(&self.value)?,
+            created: self.created,
+            modified: self.modified,
+            lease: self.lease,
+        })
+    }
+}
+
+fn remove_nested<T>(
+    map: &mut BTreeMap<UnitName, BTreeMap<MachineId, T>>,
+    name: &UnitName,
+    id: &MachineId,
+) {
+    if let Some(inner) = map.get_mut(name) {
+        inner.remove(id);
+        if inner.is_empty() {
+            map.remove(name);
+        }
+    }
+}

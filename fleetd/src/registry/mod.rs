@@ -1,0 +1,6 @@
+//! fleet's documents in the store: what is written under which key, in which form, and the
+//! transactions that change it. Everything above speaks of units and machines, never of keys.
+
+pub mod document;
+pub mod key;
+pub mod mirror;

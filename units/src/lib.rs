@@ -1,0 +1,1 @@
+//! Unit names, unit files, directives and the wire types of fleet.
