@@ -2,5 +2,6 @@
 //! transactions that change it. Everything above speaks of units and machines, never of keys.
 
 pub mod document;
+pub mod follow;
 pub mod key;
 pub mod mirror;
