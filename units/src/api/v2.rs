@@ -1,0 +1,178 @@
+//! What our own client uses under `/fleet/v2`: details of units, many units in one request, and a
+//! stream of changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::unit::state;
+use crate::{TargetState, UnitOption};
+
+/// A unit with all that is known of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct UnitDetail {
+    /// Its name.
+    pub name: String,
+    /// Create revision of its record: tells it from an earlier unit of that name.
+    pub uid: i64,
+    /// Number of accepted writes.
+    pub generation: u64,
+    /// Whether each eligible machine is to run it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub global: bool,
+    /// What is asked for.
+    pub desired_state: TargetState,
+    /// What its machine has brought about; absent for global units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_state: Option<TargetState>,
+    /// The machines that hold it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<Copy>,
+    /// Why each machine cannot take it, if it wants a place and has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub obstacles: Option<Vec<MachineObstacle>>,
+    /// Whether all obstacles will last, whatever other units do.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unplaceable: bool,
+}
+
+/// A unit on one machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Copy {
+    /// Id of the machine.
+    pub machine: String,
+    /// Address of the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What the machine has brought about.
+    pub current: TargetState,
+    /// Newest generation that the machine has acted on.
+    pub observed: u64,
+    /// Create revision of the record that the machine acted on.
+    pub uid: i64,
+    /// systemd's LoadState; empty until the machine reports.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub load: String,
+    /// systemd's ActiveState.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub active: String,
+    /// systemd's SubState.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sub: String,
+    /// How far systemd is with the last job.
+    pub job: JobState,
+    /// Why the unit is not what it should be, as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Hash of the text that systemd was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// Whether the machine is to stop it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub leaving: bool,
+}
+
+/// How far systemd is with the last job that it was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// None was needed.
+    #[default]
+    None,
+    /// Queued or running.
+    Running,
+    /// Ended well.
+    Done,
+    /// Ended otherwise.
+    Failed,
+}
+
+/// Why one machine cannot take a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MachineObstacle {
+    /// Id of the machine.
+    pub machine: String,
+    /// Address of the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The reason, as a fragment of a sentence.
+    pub reason: String,
+}
+
+/// Changes to many units.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct BatchRequest {
+    /// One change for each unit.
+    pub units: Vec<BatchUnit>,
+}
+
+/// A change to one unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct BatchUnit {
+    /// Its name.
+    pub name: String,
+    /// Its options; none to leave the contents as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<UnitOption>,
+    /// Its text byte for byte, which has to agree with `options` if both are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What is asked for; absent to leave it as it is.
+    #[serde(deserialize_with = "state", skip_serializing_if = "Option::is_none")]
+    pub desired_state: Option<TargetState>,
+    /// Whether to destroy it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub delete: bool,
+    /// Whether to keep a desired state that is higher already.
+    #[serde(skip_serializing_if = "is_false")]
+    pub raise_only: bool,
+}
+
+/// What became of the changes, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct BatchReply {
+    /// One outcome for each unit.
+    pub units: Vec<BatchOutcome>,
+}
+
+/// What became of the change to one unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct BatchOutcome {
+    /// Its name.
+    pub name: String,
+    /// The HTTP status that the change would have had by itself.
+    pub status: u16,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Create revision of its record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<i64>,
+    /// Number of accepted writes, this one included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+}
+
+/// An item of the stream of changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Update {
+    /// Store revision up to which it tells all.
+    pub revision: i64,
+    /// Units that are new or have changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<UnitDetail>,
+    /// Names of units that are gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}

@@ -1,0 +1,58 @@
+//! What operators ask for and machines bring about.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How far a unit is to be brought; each state includes the ones before it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetState {
+    /// Known to the cluster, on no machine.
+    #[default]
+    Inactive,
+    /// Known to the systemd of a machine.
+    Loaded,
+    /// Started by the systemd of a machine.
+    Launched,
+}
+
+impl TargetState {
+    /// All states, lowest first.
+    pub const ALL: [Self; 3] = [Self::Inactive, Self::Loaded, Self::Launched];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Loaded => "loaded",
+            Self::Launched => "launched",
+        }
+    }
+}
+
+impl fmt::Display for TargetState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for TargetState {
+    type Err = TargetStateError;
+
+    fn from_str(word: &str) -> Result<Self, TargetStateError> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(|| TargetStateError(word.to_owned()))
+    }
+}
+
+/// The word is no state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown state {0:?}: use inactive, loaded or launched")]
+pub struct TargetStateError(String);
