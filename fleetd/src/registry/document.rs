@@ -226,3 +226,50 @@ pub fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, DocumentError> {
     }
     serde_json::from_slice(value).map_err(DocumentError::Garbage)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leader() -> Leader {
+        Leader { machine: "148a18ff".parse().unwrap() }
+    }
+
+    #[test]
+    fn a_document_carries_its_version_and_reads_back() {
+        let stored = encode(&leader());
+
+        assert_eq!(String::from_utf8_lossy(&stored), r#"{"version":1,"machine":"148a18ff"}"#);
+        assert_eq!(decode::<Leader>(&stored).unwrap(), leader());
+    }
+
+    #[test]
+    fn a_newer_document_says_so_even_if_its_form_is_unknown() {
+        let error = decode::<Leader>(br#"{"version":2,"who":"148a18ff"}"#).unwrap_err();
+
+        assert_eq!(
+            error.to_string(),
+            "document version 2 is newer than this fleetd reads (version 1): upgrade it"
+        );
+    }
+
+    #[test]
+    fn anything_else_is_garbage() {
+        for value in [&b""[..], b"\xff", b"null", b"{}", br#"{"version":1}"#, b"[1]"] {
+            let error = decode::<Leader>(value).unwrap_err();
+            assert!(matches!(error, DocumentError::Garbage(_)), "{value:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_overlay_wins_and_its_empty_value_hides() {
+        let pairs = |pairs: &[(&str, &str)]| -> Metadata {
+            pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+        };
+        let overlay = MetadataOverlay { values: pairs(&[("role", "db"), ("disk", "")]) };
+
+        let effective = overlay.over(&pairs(&[("role", "web"), ("disk", "ssd"), ("az", "1")]));
+
+        assert_eq!(effective, pairs(&[("az", "1"), ("role", "db")]));
+    }
+}

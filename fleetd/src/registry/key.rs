@@ -102,3 +102,63 @@ pub enum Key {
     /// Cluster-wide settings.
     Settings,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn machine() -> impl Strategy<Value = MachineId> {
+        "[A-Za-z0-9_.-]{1,64}".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn unit() -> impl Strategy<Value = UnitName> {
+        "[a-z0-9_.-]{1,20}(@[a-z0-9]{0,8})?\\.service".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn key() -> impl Strategy<Value = Key> {
+        prop_oneof![
+            machine().prop_map(Key::Member),
+            machine().prop_map(Key::Machine),
+            machine().prop_map(Key::Metadata),
+            unit().prop_map(Key::Unit),
+            unit().prop_map(Key::Placed),
+            (machine(), unit()).prop_map(|(machine, unit)| Key::Schedule(machine, unit)),
+            (machine(), unit()).prop_map(|(machine, unit)| Key::State(machine, unit)),
+            Just(Key::Leader),
+            Just(Key::Hold),
+            Just(Key::Settings),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn decode_is_the_inverse_of_encode(key in key(), prefix in "/?[a-z/_.]{0,12}") {
+            let prefix = KeyPrefix::new(&prefix);
+
+            prop_assert_eq!(prefix.decode(&prefix.encode(&key)), Some(key));
+        }
+
+        #[test]
+        fn any_text_decodes_without_panic(text in ".{0,64}") {
+            let prefix = KeyPrefix::new("/_coreos.com/fleet");
+
+            let decoded = prefix.decode(&format!("/_coreos.com/fleet/{text}"));
+
+            prop_assert!(decoded.is_none_or(|key| prefix.encode(&key).ends_with(&text)));
+        }
+    }
+
+    #[test]
+    fn a_trailing_slash_of_the_prefix_makes_no_difference() {
+        assert_eq!(KeyPrefix::new("/_coreos.com/fleet"), KeyPrefix::new("/_coreos.com/fleet//"));
+    }
+
+    #[test]
+    fn a_neighbour_that_shares_the_beginning_is_none_of_ours() {
+        let prefix = KeyPrefix::new("/_coreos.com/fleet");
+
+        assert_eq!(prefix.decode("/_coreos.com/fleet2/units/hello.service"), None);
+    }
+}

@@ -208,3 +208,84 @@ fn remove_nested<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::document::encode;
+    use crate::store::ClusterId;
+
+    const PREFIX: &str = "/fleet";
+
+    fn entry(key: &str, value: &[u8], revision: i64) -> KeyValue {
+        KeyValue {
+            key: format!("{PREFIX}/{key}"),
+            value: value.to_vec(),
+            create_revision: Revision(revision),
+            mod_revision: Revision(revision),
+            lease: None,
+        }
+    }
+
+    fn placed(machine: &str) -> Vec<u8> {
+        encode(&Placed { machine: machine.parse().unwrap(), uid: 3, generation: 4 })
+    }
+
+    fn mirror(entries: Vec<KeyValue>) -> Mirror {
+        let mut mirror = Mirror::new(KeyPrefix::new(PREFIX));
+        let cluster = ClusterId(1);
+        mirror.reset(Snapshot { cluster, revision: Revision(10), entries });
+        mirror
+    }
+
+    fn key(text: &str) -> Key {
+        KeyPrefix::new(PREFIX).decode(&format!("{PREFIX}/{text}")).unwrap()
+    }
+
+    #[test]
+    fn events_tell_the_keys_that_they_touched() {
+        let mut mirror = mirror(vec![entry("placed/a.service", &placed("m1"), 5)]);
+
+        let touched = mirror.apply(
+            Revision(12),
+            vec![
+                Event::Put(entry("placed/b.service", &placed("m2"), 11)),
+                Event::Delete { key: format!("{PREFIX}/placed/a.service"), revision: Revision(12) },
+                Event::Delete { key: "/other".into(), revision: Revision(12) },
+            ],
+        );
+
+        assert_eq!(touched, [key("placed/b.service"), key("placed/a.service")]);
+        assert_eq!(mirror.placed.keys().map(UnitName::as_str).collect::<Vec<_>>(), ["b.service"]);
+        assert_eq!(mirror.revision, Revision(12));
+    }
+
+    #[test]
+    fn garbage_over_a_good_document_hides_it_until_a_good_one_is_back() {
+        let mut mirror = mirror(vec![entry("placed/a.service", &placed("m1"), 5)]);
+        let full = format!("{PREFIX}/placed/a.service");
+
+        mirror.apply(Revision(11), vec![Event::Put(entry("placed/a.service", b"junk", 11))]);
+
+        assert!(mirror.placed.is_empty());
+        assert_eq!(mirror.unreadable[&full].key, Some(key("placed/a.service")));
+
+        mirror.apply(Revision(12), vec![Event::Put(entry("placed/a.service", &placed("m1"), 12))]);
+
+        assert!(mirror.unreadable.is_empty());
+        assert_eq!(mirror.placed.len(), 1);
+    }
+
+    #[test]
+    fn a_key_outside_the_layout_is_unreadable_and_speaks_of_nothing() {
+        let mirror = mirror(vec![entry("what/is/this", b"{}", 5)]);
+
+        let unreadable = &mirror.unreadable[&format!("{PREFIX}/what/is/this")];
+
+        assert_eq!(unreadable.key, None);
+        assert_eq!(
+            unreadable.error.to_string(),
+            "no key of fleet: remove it, or use another etcd_key_prefix"
+        );
+    }
+}
