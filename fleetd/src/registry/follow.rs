@@ -7,8 +7,7 @@ use crate::backoff::Backoff;
 use crate::store::{Event, Revision, Selection, Snapshot, Store, StoreError, Watch, WatchBatch};
 
 /// Quick enough to be there when a store comes back, slow enough not to be a load on it.
-const RELIST: Backoff =
-    Backoff { min: Duration::from_millis(50), max: Duration::from_secs(2) };
+const RELIST: Backoff = Backoff { min: Duration::from_millis(50), max: Duration::from_secs(2) };
 
 /// What a [`Follower`] learned.
 #[derive(Debug)]
