@@ -38,6 +38,7 @@ const KEYS: &[&str] = &[
     "problem",
     "raiseOnly",
     "reason",
+    "restart",
     "revision",
     "section",
     "states",

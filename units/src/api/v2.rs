@@ -129,6 +129,9 @@ pub struct BatchUnit {
     /// Whether to keep a desired state that is higher already.
     #[serde(skip_serializing_if = "is_false")]
     pub raise_only: bool,
+    /// Whether to start it again if it was launched already.
+    #[serde(skip_serializing_if = "is_false")]
+    pub restart: bool,
 }
 
 /// What became of the changes, in their order.
