@@ -1,1 +1,7 @@
-//! To be written.
+//! This machine: who it is, and where others reach it. Knows nothing of the cluster.
+
+mod address;
+mod identity;
+
+pub use self::address::published_address;
+pub use self::identity::{IdentityError, boot_id, hostname, instance, machine_id};
