@@ -125,10 +125,7 @@ pub trait Systemd: Clone + Send + Sync + 'static {
 
     /// Asks systemd to start a unit (mode `replace`). Returns once systemd has accepted the job;
     /// the receiver tells how the job ends.
-    fn start(
-        &self,
-        unit: &UnitName,
-    ) -> impl Future<Output = Result<Job, SystemdError>> + Send;
+    fn start(&self, unit: &UnitName) -> impl Future<Output = Result<Job, SystemdError>> + Send;
 
     /// Asks systemd to stop a unit (mode `replace`), as [`Systemd::start`]. A unit that is not
     /// loaded is stopped already: the job is done.

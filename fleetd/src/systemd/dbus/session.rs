@@ -1,0 +1,76 @@
+//! One connection to systemd, from its making to its loss.
+
+use std::num::NonZeroUsize;
+
+use zbus::fdo::DBusProxy;
+use zbus::names::{BusName, OwnedUniqueName, WellKnownName};
+use zbus::proxy::CacheProperties;
+use zbus::{Connection, MessageStream, OwnedObjectPath, connection};
+
+use super::super::SystemdError;
+use super::call::{DEADLINE, Question};
+use super::proxy::{JobProxy, ManagerProxy, UnitProxy};
+use super::{Bus, signal};
+
+/// Messages that zbus holds for the reader. A full queue holds up answers as well; the reader
+/// never waits for one, so this only evens out bursts.
+const QUEUED: NonZeroUsize = NonZeroUsize::new(1024).expect("is not zero");
+
+/// A connection on which systemd's signals arrive.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) manager: ManagerProxy<'static>,
+    pub(super) owner: OwnedUniqueName,
+    connection: Connection,
+}
+
+impl Session {
+    /// Connects and asks for signals; they come through the stream, in the order they were sent.
+    pub(super) async fn open(bus: Bus) -> Result<(Self, MessageStream), SystemdError> {
+        Question::new("connect to", bus.name()).answered_within(DEADLINE, Self::connect(bus)).await
+    }
+
+    async fn connect(bus: Bus) -> zbus::Result<(Self, MessageStream)> {
+        let builder = match bus {
+            Bus::System => connection::Builder::system(),
+            Bus::User => connection::Builder::session(),
+        };
+        let connection = builder.max_queued(QUEUED).build().await?;
+        let manager = ManagerProxy::builder(&connection)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await?;
+        let bus = DBusProxy::new(&connection).await?;
+        for rule in signal::rules()? {
+            bus.add_match_rule(rule).await?;
+        }
+        manager.subscribe().await?;
+        // The stream comes first: from here on another owner does not go unnoticed.
+        let messages = MessageStream::from(&connection);
+        let name = BusName::from(WellKnownName::try_from(signal::SYSTEMD)?);
+        let owner = bus.get_name_owner(name).await?;
+        Ok((Self { manager, owner, connection }, messages))
+    }
+
+    pub(super) async fn unit(&self, path: OwnedObjectPath) -> zbus::Result<UnitProxy<'static>> {
+        UnitProxy::builder(&self.connection)
+            .path(path)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
+    }
+
+    pub(super) async fn job(&self, path: OwnedObjectPath) -> zbus::Result<JobProxy<'static>> {
+        JobProxy::builder(&self.connection)
+            .path(path)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
+    }
+
+    /// Breaks the connection as a restart of the bus does.
+    #[cfg(all(test, feature = "real-systemd"))]
+    pub(super) async fn close(self) {
+        self.connection.close().await.unwrap();
+    }
+}
