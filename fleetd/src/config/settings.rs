@@ -1,0 +1,214 @@
+//! The checked settings: what the rest of fleetd may rely on.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fleet_units::Metadata;
+
+use super::key::Key;
+use super::layers::Merged;
+use super::problem::{ConfigError, Problem};
+use super::value;
+use crate::registry::key::KeyPrefix;
+
+/// Everything that can be set, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a machine counts as present after its last sign of life.
+    pub agent_ttl: Duration,
+    /// Never leads the cluster.
+    pub disable_engine: bool,
+    /// How etcd is reached.
+    pub etcd: EtcdSettings,
+    /// What all keys of this cluster begin with.
+    pub prefix: KeyPrefix,
+    /// The API may listen on TCP for everybody, without TLS.
+    pub insecure_tcp: bool,
+    /// What units may ask of this machine.
+    pub metadata: Metadata,
+    /// Address to publish; none means the default route's.
+    pub public_ip: Option<IpAddr>,
+    /// How long a lost machine's units wait for it.
+    pub reschedule_grace: Duration,
+    /// Units run in the user's systemd.
+    pub systemd_user: bool,
+    /// Entries in one page of the API.
+    pub token_limit: NonZeroU16,
+    /// Where unit files are written.
+    pub units_directory: PathBuf,
+    /// Log at level debug.
+    pub debug: bool,
+}
+
+/// How etcd is reached.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EtcdSettings {
+    /// Endpoints, as URLs.
+    pub servers: Vec<String>,
+    /// How long one attempt may take.
+    pub request_timeout: Duration,
+    /// User and password.
+    pub login: Option<(String, String)>,
+    /// PEM file with authorities.
+    pub ca: Option<PathBuf>,
+    /// PEM files with our certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl std::fmt::Debug for EtcdSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The password must not reach a log.
+        f.debug_struct("EtcdSettings")
+            .field("servers", &self.servers)
+            .field("request_timeout", &self.request_timeout)
+            .field("user", &self.login.as_ref().map(|(user, _)| user))
+            .field("ca", &self.ca)
+            .field("identity", &self.identity)
+            .finish()
+    }
+}
+
+/// A sentence about a setting that works otherwise than it did in 1.0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether somebody may be missing something; otherwise it is just as well.
+    pub warning: bool,
+    /// Place and meaning.
+    pub problem: Problem,
+}
+
+impl Settings {
+    /// Checks all values; reports all problems at once.
+    ///
+    /// # Errors
+    ///
+    /// Lists what is wrong, with its places.
+    pub fn check(merged: &Merged) -> Result<Self, ConfigError> {
+        let mut checker = Checker { merged, problems: merged.problems.clone() };
+        let settings = checker.settings();
+        match settings {
+            Some(settings) if checker.problems.is_empty() => Ok(settings),
+            _ => Err(ConfigError::Invalid(checker.problems)),
+        }
+    }
+
+    /// What is to be said of settings that have lost their effect.
+    #[must_use]
+    pub fn notices(merged: &Merged) -> Vec<Notice> {
+        Key::ALL.into_iter().filter_map(|key| notice(merged, key)).collect()
+    }
+}
+
+fn notice(merged: &Merged, key: Key) -> Option<Notice> {
+    let written = merged.of(key);
+    let (warning, sentence) = match key {
+        Key::EngineReconcileInterval => {
+            (false, "has no effect: the engine acts on changes, when they happen")
+        }
+        Key::DisableWatches => {
+            (true, "has no effect: fleet polls nothing, and needs watches of the store")
+        }
+        Key::EnableGrpc => {
+            (true, "has no effect: machines talk through etcd v3, which is fast enough for it")
+        }
+        Key::VerifyUnits | Key::AuthorizedKeysFile => {
+            (true, "has no effect: signed units are gone; restrict who may use the API instead")
+        }
+        _ => return None,
+    };
+    if written.text == key.default_text() {
+        return None;
+    }
+    let problem = Problem::new(written.place.clone(), format!("{key} {sentence}"));
+    Some(Notice { warning, problem })
+}
+
+struct Checker<'a> {
+    merged: &'a Merged,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    /// `None` only together with a problem.
+    fn settings(&mut self) -> Option<Settings> {
+        // Each is read before any can end the check: all problems are to be reported.
+        let agent_ttl = self.read(Key::AgentTtl, value::ttl);
+        let reschedule_grace = self.read(Key::RescheduleGrace, value::duration);
+        let disable_engine = self.read(Key::DisableEngine, value::boolean);
+        let insecure_tcp = self.read(Key::InsecureTcp, value::boolean);
+        let systemd_user = self.read(Key::SystemdUser, value::boolean);
+        let metadata = self.read(Key::Metadata, value::metadata);
+        let public_ip = self.read(Key::PublicIp, value::address);
+        let prefix = self.read(Key::EtcdKeyPrefix, value::prefix);
+        let token_limit = self.read(Key::TokenLimit, value::count);
+        let units_directory = self.read(Key::UnitsDirectory, value::directory);
+        let verbosity = self.read(Key::Verbosity, value::integer);
+        let etcd = self.etcd();
+        Some(Settings {
+            agent_ttl: agent_ttl?,
+            disable_engine: disable_engine?,
+            etcd: etcd?,
+            prefix: prefix?,
+            insecure_tcp: insecure_tcp?,
+            metadata: metadata?,
+            public_ip: public_ip?,
+            reschedule_grace: reschedule_grace?,
+            systemd_user: systemd_user?,
+            token_limit: token_limit?,
+            units_directory: units_directory?,
+            debug: verbosity? > 0,
+        })
+    }
+
+    fn etcd(&mut self) -> Option<EtcdSettings> {
+        let servers = self.read(Key::EtcdServers, value::endpoints);
+        let request_timeout = self.read(Key::EtcdRequestTimeout, value::seconds);
+        let ca = self.read(Key::EtcdCafile, value::optional_file)?;
+        let certificate = self.read(Key::EtcdCertfile, value::optional_file)?;
+        let key = self.read(Key::EtcdKeyfile, value::optional_file)?;
+        let user = self.text(Key::EtcdUsername);
+        let password = self.text(Key::EtcdPassword);
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => self.lonely(Key::EtcdCertfile, Key::EtcdKeyfile),
+            (None, Some(_)) => self.lonely(Key::EtcdKeyfile, Key::EtcdCertfile),
+        };
+        let login = match (user.is_empty(), password.is_empty()) {
+            (true, true) => None,
+            (true, false) => self.lonely(Key::EtcdPassword, Key::EtcdUsername),
+            (false, _) => Some((user, password)),
+        };
+        Some(EtcdSettings {
+            servers: servers?,
+            request_timeout: request_timeout?,
+            login,
+            ca,
+            identity,
+        })
+    }
+
+    fn read<T>(&mut self, key: Key, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let written = self.merged.of(key);
+        match parse(written.text.trim()) {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                let sentence = format!("{key}={:?}: {expected}", written.text);
+                self.problems.push(Problem::new(written.place.clone(), sentence));
+                None
+            }
+        }
+    }
+
+    fn text(&self, key: Key) -> String {
+        self.merged.of(key).text.clone()
+    }
+
+    fn lonely<T>(&mut self, given: Key, missing: Key) -> Option<T> {
+        let sentence = format!("{given} is set and {missing} is not: set both or none");
+        self.problems.push(Problem::new(self.merged.of(given).place.clone(), sentence));
+        None
+    }
+}
