@@ -63,7 +63,10 @@ fn command() -> Command {
                 .help("Read this file instead of /etc/fleet/fleet.conf"),
         )
         .arg(
-            Arg::new("version").long("version").action(ArgAction::SetTrue).help("Print the version"),
+            Arg::new("version")
+                .long("version")
+                .action(ArgAction::SetTrue)
+                .help("Print the version"),
         )
         .arg(Arg::new("arguments").num_args(0..).hide(true))
         .args(settings)
@@ -91,7 +94,8 @@ mod tests {
 
     #[test]
     fn one_dash_is_as_good_as_two() {
-        for line in [&["-config", "/x"][..], &["--config", "/x"], &["-config=/x"], &["--config=/x"]] {
+        for line in [&["-config", "/x"][..], &["--config", "/x"], &["-config=/x"], &["--config=/x"]]
+        {
             let run = Invocation::Run { config: Some("/x".into()), flags: vec![] };
             assert_eq!(of(line), run, "{line:?}");
         }

@@ -6,9 +6,11 @@
 pub mod agent;
 pub mod api;
 pub mod backoff;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod file;
+pub mod log;
 pub mod machine;
 pub mod notify;
 pub mod placement;

@@ -100,8 +100,12 @@ fn every_setting_of_a_file_counts() {
 #[test]
 fn environment_beats_the_file_and_flags_beat_both() {
     let file = "agent_ttl=10s\npublic_ip=10.0.0.1\ntoken_limit=7\n";
-    let environment =
-        [("FLEET_AGENT_TTL", "20s"), ("FLEET_PUBLIC_IP", ""), ("FLEET_LOG", "trace"), ("HOME", "/")];
+    let environment = [
+        ("FLEET_AGENT_TTL", "20s"),
+        ("FLEET_PUBLIC_IP", ""),
+        ("FLEET_LOG", "trace"),
+        ("HOME", "/"),
+    ];
 
     let settings = of(file, &environment, &[(Key::AgentTtl, "40s")]);
 
@@ -145,14 +149,20 @@ fn each_wrong_value_has_its_sentence() {
         ("agent_ttl=100ms", "agent_ttl=\"100ms\": it must be at least 1s"),
         ("reschedule_grace=-1s", "reschedule_grace=\"-1s\": write a duration such as 30s or 1m30s"),
         ("disable_engine=maybe", "disable_engine=\"maybe\": write true or false"),
-        ("public_ip=host.example", "public_ip=\"host.example\": write an IP address such as 10.0.0.1"),
+        (
+            "public_ip=host.example",
+            "public_ip=\"host.example\": write an IP address such as 10.0.0.1",
+        ),
         (
             "etcd_key_prefix=/",
             "etcd_key_prefix=\"/\": write a prefix with a name, such as /_coreos.com/fleet",
         ),
         ("units_directory=units", "units_directory=\"units\": write a path that begins with /"),
         ("verbosity=loud", "verbosity=\"loud\": write a whole number"),
-        ("etcd_request_timeout=0", "etcd_request_timeout=\"0\": write seconds above 0, such as 1.0"),
+        (
+            "etcd_request_timeout=0",
+            "etcd_request_timeout=\"0\": write seconds above 0, such as 1.0",
+        ),
         (
             "etcd_servers=",
             "etcd_servers=\"\": name at least one endpoint, such as http://127.0.0.1:2379",
@@ -162,10 +172,7 @@ fn each_wrong_value_has_its_sentence() {
             "etcd_servers=\"10.0.0.1:2379\": \"10.0.0.1:2379\" is no URL; write http://HOST:PORT \
              or https://",
         ),
-        (
-            "etcd_certfile=/c.pem",
-            "etcd_certfile is set and etcd_keyfile is not: set both or none",
-        ),
+        ("etcd_certfile=/c.pem", "etcd_certfile is set and etcd_keyfile is not: set both or none"),
         ("etcd_keyfile=/k.pem", "etcd_keyfile is set and etcd_certfile is not: set both or none"),
         ("etcd_password=x", "etcd_password is set and etcd_username is not: set both or none"),
         ("zebra=1", "unknown setting \"zebra\"; fleetd --help lists all settings"),
@@ -178,7 +185,8 @@ fn each_wrong_value_has_its_sentence() {
 
 #[test]
 fn settings_without_effect_are_named_if_somebody_set_them() {
-    let merged = merged("enable_grpc=true\nengine_reconcile_interval=5\ndisable_watches=false", &[], &[]);
+    let merged =
+        merged("enable_grpc=true\nengine_reconcile_interval=5\ndisable_watches=false", &[], &[]);
 
     let notices: Vec<_> = Settings::notices(&merged)
         .into_iter()

@@ -116,7 +116,11 @@ mod tests {
 
     #[test]
     fn lists_have_two_spellings() {
-        for text in ["http://a:1,http://b:2", "[\"http://a:1\", \"http://b:2\"]", "'http://a:1', http://b:2,"] {
+        for text in [
+            "http://a:1,http://b:2",
+            "[\"http://a:1\", \"http://b:2\"]",
+            "'http://a:1', http://b:2,",
+        ] {
             assert_eq!(list(text), ["http://a:1", "http://b:2"], "{text}");
         }
     }
