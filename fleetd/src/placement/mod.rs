@@ -1,1 +1,55 @@
-//! To be written.
+//! Where a unit may run: the question that the engine asks to decide and the API asks to explain.
+//!
+//! Pure. A [`Cluster`] is the view of the registry that both work on; [`eligible`] is the only
+//! judge of whether a machine may take a unit.
+
+mod board;
+mod chain;
+mod cluster;
+mod eligible;
+mod obstacle;
+mod rules;
+mod tenants;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use fleet_units::{MachineId, UnitName};
+
+pub use board::Board;
+pub use cluster::{AssignmentView, Availability, Cluster, MachineView, RecordView, UnitView};
+pub use eligible::{Neighbours, eligible, is_suited, matches};
+pub use obstacle::{Obstacle, PeerProblem};
+pub use rules::{Rules, RulesCache};
+pub use tenants::Tenants;
+
+/// Says for each machine that cannot take a unit why; a machine that is missing here can.
+///
+/// Machines that left in order are not told of. The answer for a name without a record is empty.
+#[must_use]
+pub fn explain(cluster: &Cluster, name: &UnitName) -> BTreeMap<MachineId, Obstacle> {
+    let Some(unit) = cluster.units.get(name) else { return BTreeMap::new() };
+    let known =
+        cluster.machines.values().filter(|machine| machine.availability != Availability::Left);
+    known
+        .filter_map(|machine| Some((machine.id.clone(), obstacle(cluster, unit, machine)?)))
+        .collect()
+}
+
+fn obstacle(cluster: &Cluster, unit: &UnitView, machine: &MachineView) -> Option<Obstacle> {
+    if unit.is_frozen {
+        return Some(Obstacle::UnreadableUnit);
+    }
+    let record = unit.record.as_ref()?;
+    let neighbours = Neighbours { cluster, board: &cluster.board };
+    if let Err(obstacle) = eligible(&record.rules, machine, &neighbours) {
+        return Some(obstacle);
+    }
+    let mut stopping = unit.stopping(record);
+    let on = stopping.find(|on| !record.rules.is_global() || *on == &machine.id)?;
+    let lost = cluster.machines.get(on).is_none_or(|on| on.availability == Availability::Absent);
+    (!lost).then(|| Obstacle::Stopping { on: on.clone() })
+}

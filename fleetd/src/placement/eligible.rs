@@ -1,0 +1,119 @@
+//! The judge of whether a machine may take a unit.
+
+use super::board::Board;
+use super::cluster::{Availability, Cluster, MachineView};
+use super::obstacle::{Obstacle, PeerProblem};
+use super::rules::Rules;
+use crate::registry::document::VERSION;
+
+/// The company that a unit would have: who sits where, and what else the cluster knows of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbours<'a> {
+    /// What is known of units and machines.
+    pub cluster: &'a Cluster,
+    /// Who sits where, which a plan changes as it goes.
+    pub board: &'a Board,
+}
+
+/// Judges whether a machine may take a unit that it does not hold.
+///
+/// # Errors
+///
+/// Names the first obstacle.
+pub fn eligible(
+    unit: &Rules,
+    machine: &MachineView,
+    neighbours: &Neighbours<'_>,
+) -> Result<(), Obstacle> {
+    accepts(machine)?;
+    is_suited(unit, machine, neighbours)
+}
+
+/// Judges whether a machine may hold a unit, be it closed for new ones or not.
+///
+/// # Errors
+///
+/// Names the first obstacle.
+pub fn is_suited(
+    unit: &Rules,
+    machine: &MachineView,
+    neighbours: &Neighbours<'_>,
+) -> Result<(), Obstacle> {
+    matches(unit, machine)?;
+    has_peers(unit, machine, neighbours)?;
+    has_no_conflict(unit, machine, neighbours)
+}
+
+fn accepts(machine: &MachineView) -> Result<(), Obstacle> {
+    match machine.availability {
+        Availability::Open => Ok(()),
+        Availability::Cordoned => Err(Obstacle::Cordoned),
+        Availability::Draining => Err(Obstacle::Draining),
+        Availability::Leaving => Err(Obstacle::Leaving),
+        Availability::Left | Availability::Absent => Err(Obstacle::Absent),
+        Availability::Outdated => Err(Obstacle::Outdated { needed: VERSION }),
+        Availability::Unreadable => Err(Obstacle::UnreadableMachine),
+    }
+}
+
+/// Judges the directives that concern the machine alone.
+///
+/// # Errors
+///
+/// Names the first obstacle.
+pub fn matches(unit: &Rules, machine: &MachineView) -> Result<(), Obstacle> {
+    if unit.name.is_template() {
+        return Err(Obstacle::Template);
+    }
+    if let Some(wanted) = &unit.directives.machine_id
+        && !machine.id.matches(wanted)
+    {
+        return Err(Obstacle::MachineId { wanted: wanted.clone() });
+    }
+    for (key, wanted) in &unit.directives.metadata {
+        let has = machine.metadata.get(key);
+        if !has.is_some_and(|has| wanted.contains(has)) {
+            let (key, wanted) = (key.clone(), wanted.clone());
+            return Err(Obstacle::Metadata { key, wanted, has: has.cloned() });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn has_peers(
+    unit: &Rules,
+    machine: &MachineView,
+    neighbours: &Neighbours<'_>,
+) -> Result<(), Obstacle> {
+    if let Some(peer) = &unit.impossible_peer {
+        let problem = PeerProblem::Unknown;
+        return Err(Obstacle::MachineOf { peer: peer.clone(), problem });
+    }
+    let Neighbours { cluster, board } = neighbours;
+    let missing = unit.peers.iter().find(|peer| !board.holds(&machine.id, peer));
+    let Some(peer) = missing else { return Ok(()) };
+    if let Some(cycle) = cluster.cycle_of(&unit.name) {
+        return Err(Obstacle::Cycle(cycle));
+    }
+    let record = cluster.units.get(peer).and_then(|peer| peer.record.as_ref());
+    let problem = match record {
+        _ if board.place_of(peer).is_some() => PeerProblem::Elsewhere,
+        None => PeerProblem::Unknown,
+        Some(record) if !record.is_wanted() => PeerProblem::Inactive,
+        Some(record) if record.rules.is_global() => PeerProblem::NotHere,
+        Some(_) => PeerProblem::NotPlaced,
+    };
+    Err(Obstacle::MachineOf { peer: peer.to_string(), problem })
+}
+
+fn has_no_conflict(
+    unit: &Rules,
+    machine: &MachineView,
+    neighbours: &Neighbours<'_>,
+) -> Result<(), Obstacle> {
+    let tenants = neighbours.board.tenants(&machine.id);
+    match tenants.and_then(|tenants| tenants.conflict_with(unit)) {
+        Some(with) => Err(Obstacle::Conflict { with: with.clone() }),
+        None => Ok(()),
+    }
+}

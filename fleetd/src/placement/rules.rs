@@ -1,0 +1,114 @@
+//! What a unit's text asks of its machine, parsed once per text.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fleet_units::{Directives, Glob, UnitFile, UnitHash, UnitName};
+
+/// Where a glob stops being plain text.
+const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
+
+/// A unit's directives, prepared for the questions that placement asks.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Unit that they belong to.
+    pub name: UnitName,
+    /// The directives themselves.
+    pub directives: Directives,
+    /// Units that MachineOf names.
+    pub peers: Vec<UnitName>,
+    /// The first MachineOf value that can be no unit's name.
+    pub impossible_peer: Option<String>,
+    /// Conflicts that name one unit.
+    pub(super) literals: Vec<String>,
+    /// Conflicts with blanks to fill.
+    pub(super) patterns: Vec<Pattern>,
+    /// Whether the text is no unit file, so that nobody knows what it asks.
+    pub(super) is_broken: bool,
+}
+
+/// A glob with the text that all its matches begin with.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    pub(super) glob: Glob,
+    pub(super) start: String,
+}
+
+impl Rules {
+    /// Parses the text of a stored unit.
+    #[must_use]
+    pub fn of(name: &UnitName, text: &str) -> Self {
+        match UnitFile::parse(text) {
+            Ok(file) => Self::new(name.clone(), Directives::lenient(&file, name)),
+            Err(_) => Self { is_broken: true, ..Self::none(name.clone()) },
+        }
+    }
+
+    /// The rules of a unit that asks for nothing.
+    #[must_use]
+    pub fn none(name: UnitName) -> Self {
+        Self::new(name, Directives::default())
+    }
+
+    fn new(name: UnitName, directives: Directives) -> Self {
+        let mut peers = Vec::new();
+        let mut impossible_peer = None;
+        for peer in &directives.machine_of {
+            match peer.parse() {
+                Ok(peer) => peers.push(peer),
+                Err(_) => impossible_peer = impossible_peer.or_else(|| Some(peer.clone())),
+            }
+        }
+        let literals = directives.conflicts.iter().filter_map(Glob::as_literal).collect();
+        let patterns = directives
+            .conflicts
+            .iter()
+            .filter(|glob| !glob.is_malformed() && glob.as_literal().is_none())
+            .map(Pattern::of)
+            .collect();
+        Self { name, peers, impossible_peer, literals, patterns, directives, is_broken: false }
+    }
+
+    /// Whether the unit runs on each machine that suits it.
+    #[must_use]
+    pub const fn is_global(&self) -> bool {
+        self.directives.global
+    }
+}
+
+impl Pattern {
+    fn of(glob: &Glob) -> Self {
+        let start = glob.as_str().split(SPECIAL).next().unwrap_or_default().to_owned();
+        Self { glob: glob.clone(), start }
+    }
+}
+
+/// Remembers parsed rules from one view to the next; a text is known by its hash.
+#[derive(Debug, Default)]
+pub struct RulesCache {
+    known: BTreeMap<UnitName, Vec<(UnitHash, Arc<Rules>)>>,
+}
+
+impl RulesCache {
+    pub(super) fn rules(&mut self, name: &UnitName, hash: UnitHash, text: &str) -> Arc<Rules> {
+        if let Some(known) = self.known.get_mut(name) {
+            if let Some((_, rules)) = known.iter().find(|(known, _)| *known == hash) {
+                return Arc::clone(rules);
+            }
+            let rules = Arc::new(Rules::of(name, text));
+            known.push((hash, Arc::clone(&rules)));
+            return rules;
+        }
+        let rules = Arc::new(Rules::of(name, text));
+        self.known.insert(name.clone(), vec![(hash, Arc::clone(&rules))]);
+        rules
+    }
+
+    /// Forgets what no view uses any more.
+    pub(super) fn prune(&mut self) {
+        self.known.retain(|_, known| {
+            known.retain(|(_, rules)| Arc::strong_count(rules) > 1);
+            !known.is_empty()
+        });
+    }
+}
