@@ -1,6 +1,8 @@
-//! How long to wait before trying again: a schedule, no clock and no chance of its own.
+//! How long to wait before trying again: a pure schedule, and the chance that it takes as argument.
 
 use std::time::Duration;
+
+use uuid::Uuid;
 
 /// A wait that doubles with each attempt, between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,13 @@ impl Backoff {
         let full = self.min.saturating_mul(factor).min(self.max);
         full.mul_f64(1.0 - 0.5 * jitter.clamp(0.0, 1.0))
     }
+}
+
+/// A jitter for [`Backoff::delay`], from 0 to 1.
+#[must_use]
+pub fn random_jitter() -> f64 {
+    let (random, ..) = Uuid::new_v4().as_fields();
+    f64::from(random) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ pub enum LogError {
 ///
 /// If the filter is malformed.
 pub fn set_up(debug: bool, filter: Option<&str>) -> Result<(), LogError> {
-    let filter = filter.unwrap_or(if debug { "debug,zbus=info,h2=info,tonic=info" } else { "info" });
+    let filter =
+        filter.unwrap_or(if debug { "debug,zbus=info,h2=info,tonic=info" } else { "info" });
     let level = EnvFilter::try_new(filter)
         .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
     let registry = tracing_subscriber::registry().with(level);

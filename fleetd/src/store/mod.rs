@@ -153,6 +153,17 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Revision of the change.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        match self {
+            Self::Put(entry) => entry.mod_revision,
+            Self::Delete { revision, .. } => *revision,
+        }
+    }
+}
+
 /// What a watch delivers.
 #[derive(Debug)]
 pub enum WatchBatch {
@@ -206,8 +217,11 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The revision asked for is compacted.
-    #[error("revision {0} of the store is compacted")]
-    Compacted(Revision),
+    #[error("the store has forgotten the revision asked for")]
+    Compacted,
+    /// A write names a lease that is gone; nothing was written.
+    #[error("the lease is gone")]
+    LeaseGone,
     /// The store answered, and says no: credentials, quota, size of the request.
     #[error("the store refuses the request")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -239,8 +253,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         transaction: Transaction,
     ) -> impl Future<Output = Result<Commit, StoreError>> + Send;
 
-    /// Watches from a revision on (inclusive). List first: a watch from a revision that the store
-    /// has not reached stays silent.
+    /// Watches from a revision on (inclusive): the one after that of the list that it continues.
+    /// A store that has not come that far is another one, or an older copy, and to be listed again.
     fn watch(&self, selection: &Selection, from: Revision) -> Watch;
 
     /// Grants a lease of at least `ttl`.

@@ -1,0 +1,237 @@
+//! The store on etcd v3, with failover of our own: etcd-client repeats nothing, and its balancer
+//! keeps asking endpoints that are dead.
+
+mod codec;
+mod endpoint;
+mod fault;
+mod pool;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use etcd_client::{Client, Error, GetOptions, GetResponse};
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+use tonic::transport::ClientTlsConfig;
+use uuid::Uuid;
+
+use self::endpoint::Endpoint;
+pub use self::endpoint::{EtcdOptionsError, TlsFiles};
+use self::pool::{Pool, Repeat};
+use super::{
+    Commit, Grant, KeepAlive, LeaseId, Revision, Selection, Snapshot, Store, StoreError,
+    Transaction, Watch,
+};
+
+/// Keys that one read asks for; etcd answers 1,000 units of 1 KB in a few milliseconds.
+const PAGE: i64 = 1000;
+
+/// How often a list of the newest revision starts again because it was compacted underneath.
+const LIST_ATTEMPTS: u32 = 3;
+
+/// What etcd itself is able to send in one message; etcd-client would stop at 4 MiB.
+const MAX_MESSAGE: usize = i32::MAX as usize;
+
+/// How to reach etcd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EtcdOptions {
+    /// URLs of the members.
+    pub endpoints: Vec<String>,
+    /// How long one endpoint may take to answer one request.
+    pub request_timeout: Duration,
+    /// User and password, if etcd asks for them.
+    pub credentials: Option<Credentials>,
+    /// Certificates for `https` endpoints; without them the system's authorities are trusted.
+    pub tls: Option<TlsFiles>,
+}
+
+/// User and password. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Name of the user.
+    pub username: String,
+    /// Password of the user.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// The store on etcd v3.
+#[derive(Clone, Debug)]
+pub struct EtcdStore(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pool: Arc<Pool>,
+    watches: TaskTracker,
+    /// Granted times to live: etcd-client drops the first answer of a keep-alive stream, and a
+    /// second round trip is not needed to learn what does not change. Held for a look-up only.
+    granted: Mutex<BTreeMap<LeaseId, Duration>>,
+}
+
+impl EtcdStore {
+    /// Prepares the connections; nothing is sent before the first request.
+    ///
+    /// # Errors
+    ///
+    /// If the options cannot be used. An etcd that is down is no error.
+    pub fn connect(options: &EtcdOptions) -> Result<Self, EtcdOptionsError> {
+        if options.endpoints.is_empty() {
+            return Err(EtcdOptionsError::NoEndpoint);
+        }
+        let tls: ClientTlsConfig = options.tls.clone().unwrap_or_default().read()?;
+        let endpoints = options.endpoints.iter().map(|url| Endpoint::new(url, options, &tls));
+        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
+
+        let (random, ..) = Uuid::new_v4().as_fields();
+        let pool = Pool::new(endpoints, options.request_timeout, random as usize);
+        Ok(Self(Arc::new(Shared {
+            pool: Arc::new(pool),
+            watches: TaskTracker::new(),
+            granted: Mutex::default(),
+        })))
+    }
+
+    fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+
+    fn granted(&self) -> MutexGuard<'_, BTreeMap<LeaseId, Duration>> {
+        self.0.granted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn list(&self, selection: &Selection, at: Revision) -> Result<Snapshot, StoreError> {
+        let (from, end) = codec::bounds(selection);
+        let mut page = self.page(&from, &end, at).await?;
+        let mut snapshot = Snapshot {
+            cluster: codec::cluster(page.header()),
+            revision: if at == Revision::ABSENT { codec::revision(page.header()) } else { at },
+            entries: Vec::new(),
+        };
+        loop {
+            let next = page.kvs().last().map(|last| codec::after(last.key()));
+            let entries = page.take_kvs().into_iter();
+            snapshot.entries.extend(entries.map(|entry| codec::key_value(entry.0)));
+            let Some(next) = next.filter(|_| page.more()) else { break };
+            page = self.page(&next, &end, snapshot.revision).await?;
+        }
+        self.pool().saw_cluster(snapshot.cluster);
+        Ok(snapshot)
+    }
+
+    async fn page(&self, from: &[u8], end: &[u8], at: Revision) -> Result<GetResponse, StoreError> {
+        let request = |client: Client| {
+            let options = GetOptions::new().with_range(end).with_limit(PAGE).with_revision(at.0);
+            let mut client = client.kv_client().max_decoding_message_size(MAX_MESSAGE);
+            async move { client.get(from, Some(options)).await }
+        };
+        self.pool().call(Repeat::Read, request).await
+    }
+}
+
+impl Store for EtcdStore {
+    async fn range(
+        &self,
+        selection: &Selection,
+        at: Option<Revision>,
+    ) -> Result<Snapshot, StoreError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.list(selection, at.unwrap_or_default()).await {
+                Err(StoreError::Compacted) if at.is_none() && attempts < LIST_ATTEMPTS => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Commit, StoreError> {
+        let request = |mut client: Client| {
+            let request = codec::transaction(&transaction);
+            async move { client.txn(request).await }
+        };
+        let answer = self.pool().call(Repeat::Once, request).await?;
+        let revision = codec::revision(answer.header());
+        Ok(if answer.succeeded() { Commit::Done(revision) } else { Commit::Refused(revision) })
+    }
+
+    fn watch(&self, selection: &Selection, from: Revision) -> Watch {
+        let (sender, batches) = mpsc::channel(watch::BUFFER);
+        let task = watch::follow(Arc::clone(&self.0.pool), selection.clone(), from, sender);
+        self.0.watches.spawn(task);
+        Watch { batches }
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<Grant, StoreError> {
+        // Sent twice it leaves a lease that nobody uses, which runs out.
+        let request =
+            |mut client: Client| async move { client.lease_grant(codec::seconds(ttl), None).await };
+        let answer = self.pool().call(Repeat::Idempotent, request).await?;
+        let grant = Grant {
+            id: LeaseId(answer.id()),
+            ttl: codec::time_to_live(answer.ttl()).unwrap_or_default(),
+        };
+        self.granted().insert(grant.id, grant.ttl);
+        Ok(grant)
+    }
+
+    async fn keep_alive(&self, lease: LeaseId) -> Result<KeepAlive, StoreError> {
+        let known = self.granted().get(&lease).copied();
+        let request = |client: Client| renew(client, lease, known);
+        match self.pool().call_in_time(Repeat::Idempotent, request).await {
+            Ok(ttl) => {
+                self.granted().insert(lease, ttl);
+                Ok(KeepAlive::Renewed(ttl))
+            }
+            Err(StoreError::LeaseGone) => {
+                self.granted().remove(&lease);
+                Ok(KeepAlive::Expired)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn remaining(&self, lease: LeaseId) -> Result<Option<Duration>, StoreError> {
+        let request =
+            |mut client: Client| async move { client.lease_time_to_live(lease.0, None).await };
+        match self.pool().call(Repeat::Read, request).await {
+            Ok(answer) => Ok(codec::time_to_live(answer.ttl())),
+            Err(StoreError::LeaseGone) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        let request = |mut client: Client| async move { client.lease_revoke(lease.0).await };
+        match self.pool().call(Repeat::Idempotent, request).await {
+            Ok(_) | Err(StoreError::LeaseGone) => {
+                self.granted().remove(&lease);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+async fn renew(
+    mut client: Client,
+    lease: LeaseId,
+    known: Option<Duration>,
+) -> Result<Duration, Error> {
+    // Returns once etcd has renewed the lease, but does not tell for how long.
+    let (mut keeper, mut answers) = client.lease_keep_alive(lease.0).await?;
+    if let Some(ttl) = known {
+        return Ok(ttl);
+    }
+    keeper.keep_alive().await?;
+    let ttl = answers.message().await?.map(|answer| answer.ttl());
+    ttl.and_then(codec::time_to_live)
+        .ok_or_else(|| Error::LeaseKeepAliveError("the stream ended".to_owned()))
+}
