@@ -1,1 +1,451 @@
-//! memory.
+//! systemd in memory, for tests: units start and stop at once, unless the test says otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use fleet_units::UnitName;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Job, JobResult, OwnJob, Signal, Systemd, SystemdError, UnitStatus};
+
+/// More signals than a test makes.
+const UNREAD: usize = 65_536;
+
+/// A call that changes something, in the order they were made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Link these units' files.
+    Link(Vec<UnitName>),
+    /// Enable.
+    Enable(UnitName),
+    /// Disable.
+    Disable(Vec<UnitName>),
+    /// Reload.
+    Reload,
+    /// Start.
+    Start(UnitName),
+    /// Stop.
+    Stop(UnitName),
+    /// Reset-failed.
+    ResetFailed(UnitName),
+}
+
+/// What can be made to be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Linking; other files of the same call are linked.
+    Link,
+    /// Enabling.
+    Enable,
+    /// Disabling.
+    Disable,
+    /// Starting.
+    Start,
+    /// Stopping.
+    Stop,
+}
+
+impl Action {
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::Start => "start",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// A systemd that lives in memory and reads unit files from disk. Clones are the same systemd.
+///
+/// The mutex stands for systemd's one thread: each call is one step of it.
+#[derive(Clone, Debug, Default)]
+pub struct MemorySystemd(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    links: BTreeMap<UnitName, PathBuf>,
+    enabled: BTreeSet<UnitName>,
+    loaded: BTreeMap<UnitName, Loaded>,
+    jobs: BTreeMap<UnitName, OpenJob>,
+    followers: Vec<mpsc::Sender<Signal>>,
+    calls: Vec<Call>,
+    refused: BTreeSet<(Action, UnitName)>,
+    ends: BTreeMap<UnitName, JobResult>,
+    held: BTreeSet<(Kind, UnitName)>,
+    disconnected: bool,
+    own_job: Option<OwnJob>,
+    unit_path: Vec<PathBuf>,
+}
+
+/// A unit in systemd's memory.
+#[derive(Debug)]
+struct Loaded {
+    active: String,
+    sub: String,
+    text: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Start,
+    Stop,
+}
+
+#[derive(Debug)]
+struct OpenJob {
+    kind: Kind,
+    ended: Vec<oneshot::Sender<JobResult>>,
+}
+
+/// What a test does to systemd.
+impl MemorySystemd {
+    /// The calls so far, which are forgotten.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.state().calls)
+    }
+
+    /// Refuses what is asked about a unit, until [`Self::allow`].
+    pub fn refuse(&self, action: Action, unit: &UnitName) {
+        self.state().refused.insert((action, unit.clone()));
+    }
+
+    /// Takes a refusal back.
+    pub fn allow(&self, action: Action, unit: &UnitName) {
+        self.state().refused.remove(&(action, unit.clone()));
+    }
+
+    /// Start jobs of this unit end so from now on.
+    pub fn end_starts(&self, unit: &UnitName, result: JobResult) {
+        self.state().ends.insert(unit.clone(), result);
+    }
+
+    /// Start jobs of this unit stay open from now on, until [`Self::release`].
+    pub fn hold_starts(&self, unit: &UnitName) {
+        self.state().held.insert((Kind::Start, unit.clone()));
+    }
+
+    /// Stop jobs of this unit stay open from now on, until [`Self::release`].
+    pub fn hold_stops(&self, unit: &UnitName) {
+        self.state().held.insert((Kind::Stop, unit.clone()));
+    }
+
+    /// Ends the open job of a unit, and holds no further ones.
+    pub fn release(&self, unit: &UnitName) {
+        let mut state = self.state();
+        state.held.retain(|(_, held)| held != unit);
+        if let Some(job) = state.jobs.remove(unit) {
+            state.finish(unit, job);
+        }
+    }
+
+    /// The unit comes into this state by itself: its timer, an operator, a crash.
+    pub fn become_state(&self, unit: &UnitName, active: &str, sub: &str) {
+        self.state().change(unit, active, sub);
+    }
+
+    /// systemd drops the unit from memory.
+    pub fn forget(&self, unit: &UnitName) {
+        self.state().forget(unit);
+    }
+
+    /// The state of a unit in memory: ActiveState and SubState.
+    pub fn loaded(&self, unit: &UnitName) -> Option<(String, String)> {
+        self.state().loaded.get(unit).map(|unit| (unit.active.clone(), unit.sub.clone()))
+    }
+
+    /// The linked units.
+    pub fn linked(&self) -> BTreeSet<UnitName> {
+        self.state().links.keys().cloned().collect()
+    }
+
+    /// The enabled units.
+    pub fn enabled(&self) -> BTreeSet<UnitName> {
+        self.state().enabled.clone()
+    }
+
+    /// The bus goes away: calls fail, jobs end without result. Units go on.
+    pub fn disconnect(&self) {
+        let mut state = self.state();
+        state.disconnected = true;
+        state.jobs.clear();
+    }
+
+    /// The bus comes back.
+    pub fn reconnect(&self) {
+        let mut state = self.state();
+        state.disconnected = false;
+        state.tell(&Signal::Resync);
+    }
+
+    /// systemd runs this job for fleetd.
+    pub fn set_own_job(&self, job: OwnJob) {
+        self.state().own_job = Some(job);
+    }
+
+    /// systemd reads units from here.
+    pub fn set_unit_path(&self, path: Vec<PathBuf>) {
+        self.state().unit_path = path;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    fn connected(&self) -> Result<MutexGuard<'_, State>, SystemdError> {
+        let state = self.state();
+        if state.disconnected {
+            return Err(SystemdError::Unreachable("the test has cut the connection".into()));
+        }
+        Ok(state)
+    }
+}
+
+impl State {
+    fn tell(&mut self, signal: &Signal) {
+        self.followers.retain(|follower| match follower.try_send(signal.clone()) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(_)) => panic!("a follower does not read"),
+        });
+    }
+
+    fn change(&mut self, unit: &UnitName, active: &str, sub: &str) {
+        let text = self.text(unit);
+        let loaded = self.loaded.entry(unit.clone()).or_insert_with(|| Loaded {
+            active: String::new(),
+            sub: String::new(),
+            text,
+        });
+        (loaded.active, loaded.sub) = (active.to_owned(), sub.to_owned());
+        let (unit, active, sub) = (unit.clone(), active.to_owned(), sub.to_owned());
+        self.tell(&Signal::Changed { unit, active, sub });
+    }
+
+    fn forget(&mut self, unit: &UnitName) {
+        if self.loaded.remove(unit).is_some() {
+            self.tell(&Signal::Removed(unit.clone()));
+        }
+    }
+
+    /// The file that defines a unit: its own, or its template's.
+    fn file(&self, unit: &UnitName) -> Option<&Path> {
+        let template = unit.template();
+        [Some(unit), template.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|name| self.links.get(name).map(PathBuf::as_path))
+    }
+
+    fn text(&self, unit: &UnitName) -> Option<String> {
+        self.file(unit).and_then(|file| fs::read_to_string(file).ok())
+    }
+
+    fn check(&self, action: Action, unit: &UnitName) -> Result<(), SystemdError> {
+        if self.refused.contains(&(action, unit.clone())) {
+            return Err(refused(action, unit, "org.freedesktop.DBus.Error.AccessDenied"));
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, unit: &UnitName, kind: Kind) -> Job {
+        let (sender, ended) = oneshot::channel();
+        let held = self.held.contains(&(kind, unit.clone()));
+        let mut job = OpenJob { kind, ended: vec![sender] };
+        match self.jobs.remove(unit) {
+            Some(same) if same.kind == kind => job.ended.extend(same.ended),
+            other => {
+                other.into_iter().for_each(|job| job.end(JobResult::Canceled));
+                match kind {
+                    Kind::Start if held => self.change(unit, "activating", "start"),
+                    Kind::Stop if held => self.change(unit, "deactivating", "stop-sigterm"),
+                    Kind::Start | Kind::Stop => {}
+                }
+            }
+        }
+        if held {
+            self.jobs.insert(unit.clone(), job);
+        } else {
+            self.finish(unit, job);
+        }
+        Job { ended }
+    }
+
+    fn finish(&mut self, unit: &UnitName, job: OpenJob) {
+        let active = self.loaded.get(unit).map(|loaded| loaded.active.clone());
+        let result = match (job.kind, active.as_deref()) {
+            // What runs already is not started again.
+            (Kind::Start, Some("active")) => JobResult::Done,
+            (Kind::Start, _) => self.ends.get(unit).copied().unwrap_or(JobResult::Done),
+            (Kind::Stop, _) => JobResult::Done,
+        };
+        match (job.kind, result, active.as_deref()) {
+            // A failed unit stays in memory as such until it is reset.
+            (Kind::Start, JobResult::Done, Some("active")) | (Kind::Stop, _, Some("failed")) => {}
+            (Kind::Start, JobResult::Done, _) => self.change(unit, "active", "running"),
+            (Kind::Start, JobResult::Failed | JobResult::Timeout, _) => {
+                self.change(unit, "failed", "failed");
+            }
+            (Kind::Start, JobResult::Canceled | JobResult::Dependency | JobResult::Skipped, _)
+            | (Kind::Stop, _, _) => {
+                self.change(unit, "inactive", "dead");
+                self.forget(unit);
+            }
+        }
+        job.end(result);
+    }
+}
+
+impl OpenJob {
+    fn end(self, result: JobResult) {
+        for waiter in self.ended {
+            let (Ok(()) | Err(_)) = waiter.send(result);
+        }
+    }
+}
+
+impl Systemd for MemorySystemd {
+    async fn link(&self, files: &[PathBuf]) -> Result<(), SystemdError> {
+        let mut state = self.connected()?;
+        let units: Vec<UnitName> = files.iter().map(|file| unit_of(file)).collect();
+        state.calls.push(Call::Link(units.clone()));
+        let mut outcome = Ok(());
+        for (unit, file) in units.iter().zip(files) {
+            let allowed = state.check(Action::Link, unit).and_then(|()| {
+                let absent = "org.freedesktop.DBus.Error.FileNotFound";
+                if file.is_file() { Ok(()) } else { Err(refused(Action::Link, unit, absent)) }
+            });
+            match allowed {
+                Ok(()) => drop(state.links.insert(unit.clone(), file.clone())),
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        outcome
+    }
+
+    async fn enable(&self, unit: &UnitName) -> Result<bool, SystemdError> {
+        let mut state = self.connected()?;
+        state.calls.push(Call::Enable(unit.clone()));
+        state.check(Action::Enable, unit)?;
+        let absent = "org.freedesktop.DBus.Error.FileNotFound";
+        let text = state.text(unit).ok_or_else(|| refused(Action::Enable, unit, absent))?;
+        Ok(text.contains("[Install]") && state.enabled.insert(unit.clone()))
+    }
+
+    async fn disable(&self, units: &[UnitName]) -> Result<(), SystemdError> {
+        let mut state = self.connected()?;
+        state.calls.push(Call::Disable(units.to_vec()));
+        let mut outcome = Ok(());
+        for unit in units {
+            match state.check(Action::Disable, unit) {
+                Ok(()) => {
+                    state.links.remove(unit);
+                    state.enabled.remove(unit);
+                }
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        outcome
+    }
+
+    async fn reload(&self) -> Result<(), SystemdError> {
+        let mut state = self.connected()?;
+        state.calls.push(Call::Reload);
+        let texts: Vec<_> = state.loaded.keys().map(|unit| state.text(unit)).collect();
+        for (loaded, text) in state.loaded.values_mut().zip(texts) {
+            loaded.text = text;
+        }
+        state.tell(&Signal::Resync);
+        Ok(())
+    }
+
+    async fn start(&self, unit: &UnitName) -> Result<Job, SystemdError> {
+        let mut state = self.connected()?;
+        state.calls.push(Call::Start(unit.clone()));
+        state.check(Action::Start, unit)?;
+        if state.file(unit).is_none() && !state.loaded.contains_key(unit) {
+            return Err(refused(Action::Start, unit, "org.freedesktop.systemd1.NoSuchUnit"));
+        }
+        Ok(state.open(unit, Kind::Start))
+    }
+
+    async fn stop(&self, unit: &UnitName) -> Result<Job, SystemdError> {
+        let mut state = self.connected()?;
+        state.calls.push(Call::Stop(unit.clone()));
+        state.check(Action::Stop, unit)?;
+        if !state.loaded.contains_key(unit) {
+            let (sender, ended) = oneshot::channel();
+            sender.send(JobResult::Done).unwrap();
+            return Ok(Job { ended });
+        }
+        Ok(state.open(unit, Kind::Stop))
+    }
+
+    async fn reset_failed(&self, unit: &UnitName) -> Result<(), SystemdError> {
+        let mut state = self.connected()?;
+        state.calls.push(Call::ResetFailed(unit.clone()));
+        if state.loaded.get(unit).is_some_and(|loaded| loaded.active == "failed") {
+            state.change(unit, "inactive", "dead");
+            state.forget(unit);
+        }
+        Ok(())
+    }
+
+    async fn statuses(
+        &self,
+        units: &[UnitName],
+    ) -> Result<Vec<(UnitName, UnitStatus)>, SystemdError> {
+        let state = self.connected()?;
+        let status = |unit: &UnitName| {
+            let load = if state.file(unit).is_some() || unit.is_template() {
+                "loaded"
+            } else {
+                "not-found"
+            };
+            let (active, sub) = state
+                .loaded
+                .get(unit)
+                .map_or(("inactive", "dead"), |loaded| (&loaded.active, &loaded.sub));
+            UnitStatus { load: load.into(), active: active.into(), sub: sub.into() }
+        };
+        Ok(units.iter().map(|unit| (unit.clone(), status(unit))).collect())
+    }
+
+    async fn outdated(&self, units: &[UnitName]) -> Result<Vec<UnitName>, SystemdError> {
+        let state = self.connected()?;
+        let outdated = units.iter().filter(|unit| {
+            state.loaded.get(*unit).is_some_and(|loaded| loaded.text != state.text(unit))
+        });
+        Ok(outdated.cloned().collect())
+    }
+
+    async fn unit_path(&self) -> Result<Vec<PathBuf>, SystemdError> {
+        Ok(self.connected()?.unit_path.clone())
+    }
+
+    async fn own_job(&self) -> Result<OwnJob, SystemdError> {
+        Ok(self.connected()?.own_job.unwrap_or(OwnJob::Other))
+    }
+
+    async fn signals(&self) -> Result<mpsc::Receiver<Signal>, SystemdError> {
+        let (sender, receiver) = mpsc::channel(UNREAD);
+        self.connected()?.followers.push(sender);
+        Ok(receiver)
+    }
+}
+
+fn unit_of(file: &Path) -> UnitName {
+    file.file_name().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+fn refused(action: Action, unit: &UnitName, name: &str) -> SystemdError {
+    SystemdError::Refused {
+        action: action.verb(),
+        unit: unit.to_string(),
+        name: name.to_owned(),
+        message: "the test wants it so".to_owned(),
+    }
+}

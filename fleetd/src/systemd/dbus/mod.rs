@@ -10,6 +10,9 @@ mod jobs;
 mod name;
 mod proxy;
 mod reader;
+#[cfg(test)]
+#[cfg(feature = "real-systemd")]
+mod real;
 mod session;
 mod signal;
 

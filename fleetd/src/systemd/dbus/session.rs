@@ -69,7 +69,8 @@ impl Session {
     }
 
     /// Breaks the connection as a restart of the bus does.
-    #[cfg(all(test, feature = "real-systemd"))]
+    #[cfg(test)]
+    #[cfg(feature = "real-systemd")]
     pub(super) async fn close(self) {
         self.connection.close().await.unwrap();
     }
