@@ -125,3 +125,149 @@ impl UnitFile {
         self.sections.iter().any(|known| known == section)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(text: &str) -> String {
+        UnitFile::parse(text).unwrap().hash().to_string()
+    }
+
+    #[test]
+    fn the_text_is_kept_byte_for_byte() {
+        let text = "# why\r\n[Unit]\n\n\nDescription = x \n[Unit]\n";
+
+        assert_eq!(UnitFile::parse(text).unwrap().text(), text);
+    }
+
+    #[test]
+    fn hashes_are_those_of_1_0() {
+        for (text, expected) in [
+            ("", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+            ("# nothing\n", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+            ("[Service]\nExecStart=/bin/sleep 100\n", "1c6fb6f3684bafb0c173d8b8b957ceff031180c1"),
+            (
+                "[Service]\nExecStart=/usr/bin/sleep infinity",
+                "40ea6646945809f4b420a50475ee68503088f127",
+            ),
+            (
+                "\n[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                "40ea6646945809f4b420a50475ee68503088f127",
+            ),
+            ("[Service]\nExecStart=/usr/bin/sleep 10", "5bf16b98c62f35fcdc723d32989cdeba7a2dd2a8"),
+            (
+                "[Service]\nExecStart=/usr/bin/sleep 2000",
+                "5ba5292ab6a82b623ee6086dc90b3354ba004832",
+            ),
+        ] {
+            assert_eq!(hash(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn comments_and_blanks_do_not_change_the_hash_and_values_do() {
+        let plain = hash("[Service]\nExecStart=/bin/a\nExecStop=/bin/b\n");
+
+        assert_eq!(
+            hash("# c\n[Service]\n\nExecStart = /bin/a\r\n;c\n[Service]\nExecStop=/bin/b"),
+            plain
+        );
+        assert_ne!(hash("[Service]\nExecStart=/bin/a\nExecStop=/bin/c\n"), plain);
+    }
+
+    #[test]
+    fn values_come_in_the_order_of_the_text() {
+        let file = UnitFile::parse("[S]\na=1\n[T]\na=2\n[S]\nb=3\na=4\nA=5\nX-a=6").unwrap();
+
+        assert_eq!(file.values("S", "a").collect::<Vec<_>>(), ["1", "4"]);
+        assert_eq!(file.values("S", "c").count(), 0);
+        assert_eq!(file.canonical(), "[S]\na=1\nb=3\na=4\nA=5\nX-a=6\n\n[T]\na=2\n");
+    }
+
+    #[test]
+    fn a_section_needs_no_options_to_be_there() {
+        let file = UnitFile::parse("[Service]\nExecStart=/bin/a\n[Install]\n").unwrap();
+
+        let there = ["Service", "Install", "install", "Unit"].map(|name| file.has_section(name));
+
+        assert_eq!(there, [true, true, false, false]);
+    }
+
+    #[test]
+    fn options_become_their_canonical_text() {
+        let options = vec![
+            UnitOption::new("Unit", "After", "foo"),
+            UnitOption::new("Service", "ExecStart", "a \\\n  b"),
+            UnitOption::new("Unit", "Before", "bar"),
+        ];
+
+        let file = UnitFile::from_options(options).unwrap();
+
+        assert_eq!(
+            file,
+            UnitFile::parse("[Unit]\nAfter=foo\nBefore=bar\n\n[Service]\nExecStart=a \\\n  b\n")
+                .unwrap()
+        );
+    }
+
+    #[test]
+    fn options_are_what_reading_their_text_gives() {
+        let hidden = UnitOption::new("Service", "ExecStart", " a\n[X-Fleet]\nGlobal=true ");
+
+        let file = UnitFile::from_options(vec![hidden]).unwrap();
+
+        assert_eq!(
+            file.options(),
+            [
+                UnitOption::new("Service", "ExecStart", "a"),
+                UnitOption::new("X-Fleet", "Global", "true"),
+            ]
+        );
+        assert_eq!(file.text(), "[Service]\nExecStart=a\n\n[X-Fleet]\nGlobal=true\n");
+    }
+
+    #[test]
+    fn options_that_cannot_be_written_are_refused() {
+        let refused = [
+            UnitOption::new("Service\n", "a", "b"),
+            UnitOption::new("Service]", "a", "b"),
+            UnitOption::new("Service", "a\nb", "c"),
+            UnitOption::new("Service", "a", "b\nc"),
+            UnitOption::new("Service", "a", "b\0"),
+        ]
+        .map(|option| UnitFile::from_options(vec![option]).map_err(|error| error.line));
+
+        assert_eq!(refused, [Err(1), Err(1), Err(2), Err(3), Err(2)]);
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_refused_with_their_line() {
+        assert_eq!(
+            UnitFile::parse_bytes(b"[S]\na=\xff").map_err(|error| error.to_string()),
+            Err(
+                "line 2: not a unit file: holds bytes that are not text: give a unit file in UTF-8"
+                    .to_owned()
+            )
+        );
+        assert_eq!(UnitFile::parse_bytes(b"[S]\na=b"), UnitFile::parse("[S]\na=b"));
+    }
+
+    #[test]
+    fn the_example_is_a_unit() {
+        let text = include_str!("../examples/hello.service");
+
+        let file = UnitFile::parse(text).unwrap();
+
+        assert_eq!(file.text(), text);
+        assert_eq!(file.options().len(), 8);
+        assert_eq!(file.values("Unit", "After").collect::<Vec<_>>(), ["docker.service"]);
+        assert_eq!(
+            file.values("Service", "ExecStart").collect::<Vec<_>>(),
+            [
+                "/usr/bin/docker run --name hello busybox /bin/sh -c \"while true; do echo Hello World; sleep 1; done\""
+            ]
+        );
+        assert_eq!(file.canonical(), text);
+    }
+}

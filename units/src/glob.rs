@@ -158,3 +158,100 @@ fn matches(parts: &[Part], text: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Go's own table for `path.Match`, and patterns that 1.0's users wrote.
+    const TABLE: &[(&str, &str, Option<bool>)] = &[
+        ("foo@*.service", "foo@12.service", Some(true)),
+        ("foo@[abc].service", "foo@b.service", Some(true)),
+        ("foo@[abc].service", "foo@d.service", Some(false)),
+        ("foo@?.service", "foo@1.service", Some(true)),
+        ("foo@?.service", "foo@12.service", Some(false)),
+        ("*", "foo.service", Some(true)),
+        ("abc", "abc", Some(true)),
+        ("", "", Some(true)),
+        ("", "a", Some(false)),
+        ("*c", "abc", Some(true)),
+        ("a*", "a", Some(true)),
+        ("a*", "abc", Some(true)),
+        ("a*", "ab/c", Some(false)),
+        ("a*/b", "abc/b", Some(true)),
+        ("a*/b", "a/c/b", Some(false)),
+        ("a*b*c*d*e*/f", "axbxcxdxe/f", Some(true)),
+        ("a*b*c*d*e*/f", "axbxcxdxexxx/f", Some(true)),
+        ("a*b*c*d*e*/f", "axbxcxdxe/xxx/f", Some(false)),
+        ("a*b*c*d*e*/f", "axbxcxdxexxx/fff", Some(false)),
+        ("a*b?c*x", "abxbbxdbxebxczzx", Some(true)),
+        ("a*b?c*x", "abxbbxdbxebxczzy", Some(false)),
+        ("ab[c]", "abc", Some(true)),
+        ("ab[b-d]", "abc", Some(true)),
+        ("ab[e-g]", "abc", Some(false)),
+        ("ab[^c]", "abc", Some(false)),
+        ("ab[^b-d]", "abc", Some(false)),
+        ("ab[^e-g]", "abc", Some(true)),
+        ("a\\*b", "a*b", Some(true)),
+        ("a\\*b", "ab", Some(false)),
+        ("a?b", "a\u{263a}b", Some(true)),
+        ("a[^a]b", "a\u{263a}b", Some(true)),
+        ("a???b", "a\u{263a}b", Some(false)),
+        ("[a-\u{3b6}]*", "\u{3b1}", Some(true)),
+        ("*[a-\u{3b6}]", "A", Some(false)),
+        ("a?b", "a/b", Some(false)),
+        ("a*b", "a/b", Some(false)),
+        ("[\\]a]", "]", Some(true)),
+        ("[\\-]", "-", Some(true)),
+        ("[x\\-]", "x", Some(true)),
+        ("[x\\-]", "z", Some(false)),
+        ("[\\-x]", "-", Some(true)),
+        ("[b-a]", "a", Some(false)),
+        ("[]a]", "]", None),
+        ("[-]", "-", None),
+        ("[x-]", "x", None),
+        ("[-x]", "x", None),
+        ("\\", "a", None),
+        ("[a-b-c]", "a", None),
+        ("[", "a", None),
+        ("[^", "a", None),
+        ("[^bc", "a", None),
+        ("a[", "ab", None),
+        ("[]", "a", None),
+        ("*x", "xxx", Some(true)),
+    ];
+
+    #[test]
+    fn patterns_match_as_in_go_and_malformed_ones_are_told() {
+        for (pattern, text, expected) in TABLE {
+            let matched = pattern.parse::<Glob>().ok().map(|glob| glob.matches(text));
+            assert_eq!(matched, *expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_pattern_that_is_kept_matches_nothing() {
+        let glob = Glob::lenient("[a");
+
+        assert_eq!((glob.as_str(), glob.is_malformed()), ("[a", true));
+        assert!(!glob.matches("[a"));
+        assert_eq!(
+            "[a".parse::<Glob>().map_err(|error| error.to_string()),
+            Err(
+                r#"malformed pattern "[a": close each "[" with "]" and write "\\" for a backslash"#
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn a_pattern_without_wildcards_is_a_name() {
+        let literals =
+            ["a.service", r"a\*b", "a*", "a?", "[a]"].map(|text| Glob::lenient(text).as_literal());
+
+        assert_eq!(
+            literals,
+            [Some("a.service".to_owned()), Some("a*b".to_owned()), None, None, None]
+        );
+    }
+}

@@ -73,3 +73,30 @@ impl From<UnitHash> for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the hash of a unit: expected 40 hex digits")]
 pub struct UnitHashError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "1c6fb6f3684bafb0c173d8b8b957ceff031180c1";
+
+    #[test]
+    fn a_hash_is_written_and_read_as_hex() {
+        let hash = UnitHash::of_canonical("[Service]\nExecStart=/bin/sleep 100\n");
+
+        assert_eq!(hash.to_string(), HEX);
+        assert_eq!(hash.short(), "1c6fb6f");
+        assert_eq!(HEX.parse(), Ok(hash));
+        assert_eq!(serde_json::to_string(&hash).unwrap(), format!("\"{HEX}\""));
+        assert_eq!(serde_json::from_str::<UnitHash>(&format!("\"{HEX}\"")).unwrap(), hash);
+    }
+
+    #[test]
+    fn other_text_is_no_hash() {
+        for text in
+            ["", "1c6fb6f", &HEX.replace('f', "g"), &format!("{HEX}0"), &HEX.replace('c', "\u{e9}")]
+        {
+            assert_eq!(text.parse::<UnitHash>(), Err(UnitHashError), "{text}");
+        }
+    }
+}

@@ -219,3 +219,137 @@ impl<'a> Lexer<'a> {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn section(name: &str) -> Token<'_> {
+        Token::Section(name)
+    }
+
+    fn option<'a>(name: &'a str, value: &str) -> Token<'a> {
+        Token::Option { name, value: value.to_owned() }
+    }
+
+    #[test]
+    fn headers_options_and_comments_are_told_apart() {
+        let text = "# comment\n[Unit]\n; another\nDescription = Foo\n\n[Service]\n<<<<=bar\nExecStart=echo \"ping\";\n[Empty]";
+
+        assert_eq!(
+            lex(text),
+            Ok(vec![
+                section("Unit"),
+                option("Description", "Foo"),
+                section("Service"),
+                option("<<<<", "bar"),
+                option("ExecStart", "echo \"ping\";"),
+                section("Empty"),
+            ])
+        );
+    }
+
+    #[test]
+    fn text_before_the_first_section_is_ignored() {
+        for text in
+            ["This=Ignored\n[S]\na=b", ">>>>\n[S]\na=b", "\u{feff}[S]\na=b", "x # [T]\n[S]\na=b"]
+        {
+            assert_eq!(lex(text), Ok(vec![section("S"), option("a", "b")]), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_go_on_after_a_backslash_and_keep_it() {
+        for (text, value) in [
+            ("a=b\\\nc\n", "b\\\nc"),
+            ("a=b \\\n  c \\\n  d  \n", "b \\\n  c \\\n  d"),
+            ("a=b\\\n# no comment\\\n; nor this\nx=y", "b\\\n# no comment\\\n; nor this"),
+            ("a=b\\\n[no section]\n", "b\\\n[no section]"),
+            ("a=b\\\r\nc\r\n", "b\\\nc"),
+            ("a=b\\\n\nx=y\n", "b\\\n"),
+            ("a=b\\", "b\\\n"),
+            ("a=b\\ \nx=y\n", "b\\"),
+            ("a=\nx=y", ""),
+            ("a=", ""),
+            ("a=  b c  \r\n", "b c"),
+        ] {
+            let text = format!("[S]\n{text}");
+            let tokens = lex(&text).unwrap();
+            assert_eq!(tokens.get(1), Some(&option("a", value)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_comment_that_ends_in_a_backslash_goes_on() {
+        for comment in ["# x \\\na=b\n", "; x \\ \na=b\n", "#\\\n\\\na=b\n"] {
+            let text = format!("[S]\n{comment}c=d");
+            assert_eq!(lex(&text), Ok(vec![section("S"), option("c", "d")]), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_may_have_any_length() {
+        let long = "x".repeat(100_000);
+
+        assert_eq!(lex(&format!("[S]\na={long}\n")), Ok(vec![section("S"), option("a", &long)]));
+    }
+
+    #[test]
+    fn text_without_content_has_no_tokens() {
+        for text in ["", "\n \t\r\n", "# only\n; comments"] {
+            assert_eq!(lex(text), Ok(vec![]), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_line_the_text_and_what_to_write() {
+        let long_line = format!("[S]\n{}", "\u{e4}".repeat(61));
+        for (text, expected) in [
+            (
+                "# a\n\nhello world\n",
+                "line 3: not a unit file: no [Section] header: put one, such as [Service], before \"hello world\"",
+            ),
+            (
+                "\nfirst # comment\n\nlast\n",
+                "line 2: not a unit file: no [Section] header: put one, such as [Service], before \"first\"",
+            ),
+            (
+                "[Unit]\nA=b\n\n<<<<\n",
+                "line 4: \"<<<<\" has no \"=\": write \"Name=Value\", or put \"#\" before it to make it a comment",
+            ),
+            (
+                "[Unit]\r\nA=b\\\r\nc\r\nOops",
+                "line 4: \"Oops\" has no \"=\": write \"Name=Value\", or put \"#\" before it to make it a comment",
+            ),
+            (
+                "[Unit]\na\rb=c",
+                "line 2: \"a\\rb=c\" has no \"=\": write \"Name=Value\", or put \"#\" before it to make it a comment",
+            ),
+            (
+                "x\n[Unit\nA=b]\n",
+                "line 2: section header \"[Unit\" has no end: write \"[Section]\" on a line of its own",
+            ),
+            (
+                "[Unit]\n# c \\\n d\n[Service] A=b\n",
+                "line 4: found garbage after section name [Service]: move \"A=b\" to a line of its own",
+            ),
+            (
+                "[Unit]\nA=\0",
+                "line 2: not a unit file: holds bytes that are not text: give a unit file in UTF-8",
+            ),
+            (
+                long_line.as_str(),
+                &format!(
+                    "line 2: \"{}...\" has no \"=\": write \"Name=Value\", or put \"#\" before it to make it a comment",
+                    "\u{e4}".repeat(60)
+                ),
+            ),
+        ] {
+            assert_eq!(
+                lex(text).map_err(|error| error.to_string()),
+                Err(expected.to_owned()),
+                "{text}"
+            );
+        }
+    }
+}

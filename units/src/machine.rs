@@ -109,3 +109,35 @@ fn check(id: &str) -> Result<(), MachineIdError> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "4d389537d9d14bdabe8be54a14c5a1b1";
+
+    #[test]
+    fn a_machine_is_meant_by_its_whole_id_or_its_first_eight_characters() {
+        let id: MachineId = ID.parse().unwrap();
+
+        let meant = [ID, "4d389537", "4d38953", "4d389537d", ""].map(|wanted| id.matches(wanted));
+
+        assert_eq!(meant, [true, true, false, false, false]);
+        assert_eq!(id.short(), "4d389537");
+        assert_eq!("XXX".parse::<MachineId>().unwrap().short(), "XXX");
+    }
+
+    #[test]
+    fn ids_that_are_no_part_of_a_key_are_refused() {
+        for (bad, expected) in [
+            ("", MachineIdError::Empty),
+            ("a/b", MachineIdError::InvalidCharacter('/')),
+            ("\u{e4}", MachineIdError::InvalidCharacter('\u{e4}')),
+            (&"a".repeat(MAX_LENGTH + 1), MachineIdError::TooLong),
+        ] {
+            assert_eq!(bad.parse::<MachineId>(), Err(expected), "{bad}");
+        }
+        assert_eq!("a".repeat(MAX_LENGTH).parse::<MachineId>().map(|_| ()), Ok(()));
+        assert_eq!("node-1.example_org".parse::<MachineId>().map(|_| ()), Ok(()));
+    }
+}

@@ -286,3 +286,126 @@ fn check(name: &str) -> Result<(), UnitNameError> {
 const fn is_allowed(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> UnitName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn names_that_systemd_takes_are_accepted() {
+        let longest = format!("{}.service", "a".repeat(MAX_LENGTH - ".service".len()));
+        for good in [
+            "foo@.service",
+            "yo.yo.service",
+            "hello:world.service",
+            r"yes@no\.service",
+            "jalapano_chips.service",
+            "foo@bar@baz.service",
+            longest.as_str(),
+        ] {
+            assert_eq!(good.parse::<UnitName>().map(String::from), Ok(good.to_owned()));
+        }
+    }
+
+    #[test]
+    fn all_kinds_are_told_from_the_suffix() {
+        for kind in UnitKind::ALL {
+            assert_eq!(name(&format!("foo.{kind}")).kind(), kind);
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused_in_1_0s_words() {
+        let too_long = format!("{}.service", "a".repeat(MAX_LENGTH - ".service".len() + 1));
+        for (bad, expected) in [
+            ("", "unit name cannot be empty"),
+            (".service", "unit name cannot be empty"),
+            (too_long.as_str(), "unit name exceeds maximum length (256)"),
+            ("fooservice", r#"unit name must contain ".""#),
+            ("foo.", r#"unit name cannot end in ".""#),
+            ("foo.service.", r#"unit name cannot end in ".""#),
+            ("foo.servICE", r#"invalid unit type: "servICE""#),
+            ("foo%.service", "invalid character '%' in unit name"),
+            ("yes/no.service", "invalid character '/' in unit name"),
+            ("foo@{1..3}.service", "invalid character '{' in unit name"),
+            ("h\u{e9}llo.service", "invalid character '\u{e9}' in unit name"),
+            ("dog=woof@.mount", r#"invalid unit type for template: "mount""#),
+            ("foo@1.mount", r#"invalid unit type for template: "mount""#),
+            ("@foo.service", r#"unit name cannot start in "@""#),
+        ] {
+            let refused = bad.parse::<UnitName>().map_err(|error| error.to_string());
+            assert_eq!(refused, Err(expected.to_owned()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_stem_prefix_instance_and_template() {
+        for (text, stem, prefix, instance, template) in [
+            ("foo.service", "foo", "foo", None, None),
+            ("foo@.service", "foo@", "foo", None, None),
+            ("foo@bar.service", "foo@bar", "foo", Some("bar"), Some("foo@.service")),
+            ("foo@bar@baz.service", "foo@bar@baz", "foo", Some("bar@baz"), Some("foo@.service")),
+            ("foo.1@2.service", "foo.1@2", "foo.1", Some("2"), Some("foo.1@.service")),
+            ("foo@1.2.timer", "foo@1.2", "foo", Some("1.2"), Some("foo@.timer")),
+        ] {
+            let unit = name(text);
+            assert_eq!(
+                (unit.stem(), unit.prefix(), unit.instance(), unit.template()),
+                (stem, prefix, instance, template.map(name)),
+                "{text}"
+            );
+            assert_eq!(unit.is_instance(), instance.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_an_empty_instance_makes_a_template() {
+        let templates = ["foo.service", "foo@.service", "foo@1.service", "foo@@.service"]
+            .map(|text| name(text).is_template());
+
+        assert_eq!(templates, [false, true, false, false]);
+    }
+
+    #[test]
+    fn an_argument_names_a_unit_by_its_last_part_and_service_is_the_default_kind() {
+        for (argument, path, unit) in [
+            ("foo", "foo.service", "foo.service"),
+            ("foo.1", "foo.1.service", "foo.1.service"),
+            ("foo/bar.socket", "foo/bar.socket", "bar.socket"),
+            ("foo.target", "foo.target.service", "foo.target.service"),
+            ("examples/hello", "examples/hello.service", "hello.service"),
+            ("/a/hello@1.service", "/a/hello@1.service", "hello@1.service"),
+            ("dir/", "dir.service", "dir.service"),
+        ] {
+            assert_eq!(UnitName::complete(argument), path);
+            assert_eq!(UnitName::from_argument(argument), Ok(name(unit)));
+        }
+    }
+
+    #[test]
+    fn an_argument_that_names_nothing_is_refused() {
+        assert_eq!(UnitName::from_argument(""), Err(UnitNameError::Empty));
+        assert_eq!(UnitName::from_argument("/"), Err(UnitNameError::Empty));
+        assert_eq!(
+            UnitName::from_argument("units/foo@*"),
+            Err(UnitNameError::InvalidCharacter('*'))
+        );
+    }
+
+    #[test]
+    fn names_are_checked_when_they_are_deserialized() {
+        assert_eq!(
+            serde_json::from_str::<UnitName>(r#""foo.service""#).unwrap(),
+            name("foo.service")
+        );
+        assert_eq!(serde_json::to_string(&name("foo.service")).unwrap(), r#""foo.service""#);
+        assert_eq!(
+            serde_json::from_str::<UnitName>(r#""../foo.service""#).unwrap_err().to_string(),
+            "invalid character '/' in unit name"
+        );
+    }
+}

@@ -13,3 +13,22 @@ pub(crate) fn expand(value: &str, name: &UnitName) -> String {
         .replace("%p", name.prefix())
         .replace("%i", name.instance().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_four_specifiers_are_replaced() {
+        for (name, value, expected) in [
+            ("ssh@2.service", "%n|%N|%p|%i", "ssh@2.service|ssh@2|ssh|2"),
+            ("test.service", "%n|%N|%p|%i", "test.service|test|test|"),
+            ("ssh@.service", "%n|%N|%p|%i", "ssh@.service|ssh@|ssh|"),
+            ("ssh@2.service", "%H %m %% %I %j %P %", "%H %m %% %I %j %P %"),
+            ("ssh@2.service", "%i%i", "22"),
+            ("ssh@2.service", "plain", "plain"),
+        ] {
+            assert_eq!(expand(value, &name.parse().unwrap()), expected, "{value} of {name}");
+        }
+    }
+}

@@ -56,3 +56,30 @@ impl FromStr for TargetState {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown state {0:?}: use inactive, loaded or launched")]
 pub struct TargetStateError(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_ordered_words() {
+        assert_eq!(
+            TargetState::ALL.map(|state| state.to_string()),
+            ["inactive", "loaded", "launched"]
+        );
+        assert!(TargetState::Inactive < TargetState::Loaded);
+        assert!(TargetState::Loaded < TargetState::Launched);
+        for state in TargetState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+            assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
+        }
+    }
+
+    #[test]
+    fn another_word_is_refused_with_the_words_to_use() {
+        assert_eq!(
+            "Running".parse::<TargetState>().map_err(|error| error.to_string()),
+            Err(r#"unknown state "Running": use inactive, loaded or launched"#.to_owned())
+        );
+    }
+}

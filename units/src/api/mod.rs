@@ -17,3 +17,6 @@ pub use machine::{Machine, MachinePage};
 pub use page::{PageToken, PageTokenError};
 pub use state::{UnitState, UnitStatePage};
 pub use unit::{Unit, UnitPage};
+
+#[cfg(test)]
+mod tests;

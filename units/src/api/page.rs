@@ -99,3 +99,68 @@ pub enum PageTokenError {
     #[error("token page must be greater than zero")]
     FirstPage,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_those_of_1_0() {
+        for (limit, page, text) in
+            [(100, 11_852, "ZABMLg=="), (19, 11_852, "EwBMLg=="), (12_482, 0, "wjAAAA==")]
+        {
+            let token = PageToken { limit, page };
+            assert_eq!(token.encode(), text);
+            assert_eq!(PageToken::decode(text), Ok(token));
+        }
+    }
+
+    #[test]
+    fn other_text_is_no_token() {
+        for text in ["", "ZABMLg", "ZABM", "ZABMLgA=", "ZABMLh==", "????", "Z\u{e4}BMLg=="] {
+            assert_eq!(PageToken::decode(text), Err(PageTokenError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_for_pages_of_one_length_and_never_for_the_first() {
+        let checked = [
+            PageToken { limit: 100, page: 1 },
+            PageToken { limit: 101, page: 1 },
+            PageToken { limit: 100, page: 0 },
+        ]
+        .map(|token| token.check(100).map_err(|error| error.to_string()));
+
+        assert_eq!(
+            checked,
+            [
+                Ok(()),
+                Err("token limit must be 100".to_owned()),
+                Err("token page must be greater than zero".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn pages_cover_a_list_and_the_last_has_no_next() {
+        let entries: Vec<u16> = (0..103).collect();
+        let first = PageToken::first(60);
+        let second = PageToken { limit: 60, page: 1 };
+
+        assert_eq!(first.slice(&entries), (&entries[..60], Some(second)));
+        assert_eq!(second.slice(&entries), (&entries[60..], None));
+        assert_eq!(PageToken { limit: 60, page: 2 }.slice(&entries), (&[][..], None));
+        assert_eq!(first.slice(&entries[..60]), (&entries[..60], None));
+        assert_eq!(first.slice(&entries[..0]), (&[][..], None));
+    }
+
+    #[test]
+    fn pages_beyond_the_65535th_entry_are_not_the_first_ones_again() {
+        let entries: Vec<u32> = (0..65_700).collect();
+
+        let (page, next) = PageToken { limit: 100, page: 656 }.slice(&entries);
+
+        assert_eq!((page.first(), next), (Some(&65_600), None));
+        assert_eq!(PageToken { limit: u16::MAX, page: u16::MAX }.slice(&entries), (&[][..], None));
+    }
+}

@@ -52,7 +52,7 @@ pub struct Directives {
     pub replaces: Vec<Glob>,
     /// Keys that fleet does not know.
     pub unknown: Vec<UnknownDirective>,
-    /// Values of known keys that have no effect as they stand.
+    /// Values of known keys that cannot do what their author meant.
     pub malformed: Vec<MalformedDirective>,
 }
 
@@ -77,8 +77,7 @@ impl Directives {
             .all([MACHINE_ID, LEGACY_MACHINE_ID, LEGACY_BOOT_ID])
             .next()
             .map(|(_, id)| id.to_owned());
-        let machine_of =
-            written.all([LEGACY_MACHINE_OF, MACHINE_OF]).map(|(_, unit)| unit.to_owned()).collect();
+        let machine_of = read_machine_of(&written, &mut malformed);
         let conflicts = written
             .all([LEGACY_CONFLICTS, CONFLICTS])
             .flat_map(|(key, patterns)| patterns.split_whitespace().map(move |one| (key, one)))
@@ -90,11 +89,11 @@ impl Directives {
             .collect();
         let metadata = read_metadata(&written, &mut malformed);
         let global = read_global(&written, &mut malformed);
-        let unknown = written.unknown;
+        let unknown = written.unknown.into_iter().collect();
         Self { machine_id, machine_of, conflicts, metadata, global, replaces, unknown, malformed }
     }
 
-    /// One sentence for each thing in the section that has no effect.
+    /// One sentence for each thing in the section that cannot do what its author meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let unknown = self.unknown.iter().map(ToString::to_string);
@@ -159,32 +158,34 @@ pub enum DirectiveError {
 }
 
 /// A key in `[X-Fleet]` that fleet does not know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnknownDirective {
     /// The key as written.
     pub key: String,
-    /// The known key that may have been meant.
-    pub nearest: Option<&'static str>,
 }
 
 impl UnknownDirective {
-    fn new(key: &str) -> Self {
-        let bare = key.strip_prefix("X-").unwrap_or(key);
+    /// The known key that may have been meant.
+    #[must_use]
+    pub fn nearest(&self) -> Option<&'static str> {
+        let bare = self.key.strip_prefix("X-").unwrap_or(&self.key);
         let bare = bare.strip_prefix("Condition").unwrap_or(bare);
-        Self { key: key.to_owned(), nearest: nearest(bare, KNOWN).or_else(|| nearest(key, KNOWN)) }
+        nearest(bare, KNOWN)
+            .or_else(|| nearest(&self.key, KNOWN))
+            .or_else(|| KNOWN.into_iter().find(|known| !bare.is_empty() && known.ends_with(bare)))
     }
 }
 
 impl fmt::Display for UnknownDirective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "unrecognized requirement in [{SECTION}] section: {:?}", self.key)?;
-        self.nearest.map_or(Ok(()), |nearest| write!(f, ", did you mean {nearest:?}?"))
+        self.nearest().map_or(Ok(()), |nearest| write!(f, ", did you mean {nearest:?}?"))
     }
 }
 
-/// A value in `[X-Fleet]` that has no effect.
+/// A value in `[X-Fleet]` that cannot do what its author meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key}={value} in [{SECTION}] section has no effect: {instead}")]
+#[error("{key}={value} in [{SECTION}] section: {instead}")]
 pub struct MalformedDirective {
     /// The key.
     pub key: &'static str,
@@ -197,12 +198,12 @@ pub struct MalformedDirective {
 /// The section as written: the values of each known key, with specifiers expanded.
 struct Written {
     values: BTreeMap<&'static str, Vec<String>>,
-    unknown: Vec<UnknownDirective>,
+    unknown: BTreeSet<UnknownDirective>,
 }
 
 impl Written {
     fn of(file: &UnitFile, name: &UnitName) -> Self {
-        let mut written = Self { values: BTreeMap::new(), unknown: Vec::new() };
+        let mut written = Self { values: BTreeMap::new(), unknown: BTreeSet::new() };
         for option in file.options().iter().filter(|option| option.section == SECTION) {
             let known = KNOWN.into_iter().find(|key| *key == option.name);
             if let Some(key) = known {
@@ -211,8 +212,8 @@ impl Written {
                 let values = values.filter(|value| !value.trim().is_empty());
                 let expanded = values.map(|value| specifier::expand(&value, name));
                 written.values.entry(key).or_default().extend(expanded);
-            } else if !written.unknown.iter().any(|unknown| unknown.key == option.name) {
-                written.unknown.push(UnknownDirective::new(&option.name));
+            } else {
+                written.unknown.insert(UnknownDirective { key: option.name.clone() });
             }
         }
         written
@@ -228,6 +229,21 @@ impl Written {
             values.map(move |value| (key, value.as_str()))
         })
     }
+}
+
+fn read_machine_of(written: &Written, malformed: &mut Vec<MalformedDirective>) -> Vec<String> {
+    let mut names = Vec::new();
+    for (key, name) in written.all([LEGACY_MACHINE_OF, MACHINE_OF]) {
+        if name.parse::<UnitName>().is_err() {
+            malformed.push(MalformedDirective {
+                key,
+                value: name.to_owned(),
+                instead: "name one unit, such as hello.service, per line, or each in quotes",
+            });
+        }
+        names.push(name.to_owned());
+    }
+    names
 }
 
 fn read_glob(key: &'static str, pattern: &str, malformed: &mut Vec<MalformedDirective>) -> Glob {
@@ -297,3 +313,6 @@ fn split_quoted(line: &str) -> Vec<String> {
     chunks.extend(chunk);
     chunks
 }
+
+#[cfg(test)]
+mod tests;
