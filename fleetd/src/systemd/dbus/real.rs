@@ -42,6 +42,22 @@ async fn a_lost_connection_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_restarted_bus_is_followed() {
+    let host = DbusHost::new().await;
+    let systemd = host.systemd();
+    let unit = linked(&host, "open.service", HANGS).await;
+    let mut signals = systemd.signals().await.unwrap();
+    let open = systemd.start(&unit).await.unwrap();
+
+    systemctl(&["restart", "dbus.service"]);
+
+    assert_eq!(timeout(DEADLINE, open.ended()).await.unwrap(), None);
+    hear(&mut signals, &Signal::Resync).await;
+    follows(&host, &mut signals).await;
+    clean(&host, &[unit]).await;
+}
+
+#[tokio::test]
 async fn calls_without_a_connection_are_transient_errors() {
     let host = DbusHost::new().await;
     let systemd = host.systemd();
