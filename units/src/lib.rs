@@ -40,4 +40,4 @@ pub use lexer::{ParseError, ParseErrorKind};
 pub use machine::{MachineId, MachineIdError, Metadata};
 pub use name::{UnitKind, UnitName, UnitNameError};
 pub use nearest::nearest;
-pub use state::{TargetState, TargetStateError};
+pub use state::{JobState, TargetState, TargetStateError};

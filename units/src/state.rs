@@ -57,6 +57,21 @@ impl FromStr for TargetState {
 #[error("unknown state {0:?}: use inactive, loaded or launched")]
 pub struct TargetStateError(String);
 
+/// How far systemd is with the last job that it was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// None was needed.
+    #[default]
+    None,
+    /// Queued or running.
+    Running,
+    /// Ended well.
+    Done,
+    /// Ended otherwise.
+    Failed,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

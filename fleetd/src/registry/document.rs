@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+pub use fleet_units::JobState;
 use fleet_units::{MachineId, Metadata, TargetState, UnitHash};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -157,21 +158,6 @@ pub struct State {
     /// Why the unit is not what it should be, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-}
-
-/// How far systemd is with the last job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JobState {
-    /// None was needed.
-    #[default]
-    None,
-    /// Queued or running.
-    Running,
-    /// Ended well.
-    Done,
-    /// Ended otherwise: failed, timeout, canceled, dependency; the unit's states tell more.
-    Failed,
 }
 
 /// The engine that leads, `engine/leader`, bound to the leader's lease.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::unit::state;
+pub use crate::JobState;
 use crate::{TargetState, UnitOption};
 
 /// A unit with all that is known of it.
@@ -70,21 +71,6 @@ pub struct Copy {
     /// Whether the machine is to stop it.
     #[serde(skip_serializing_if = "is_false")]
     pub leaving: bool,
-}
-
-/// How far systemd is with the last job that it was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JobState {
-    /// None was needed.
-    #[default]
-    None,
-    /// Queued or running.
-    Running,
-    /// Ended well.
-    Done,
-    /// Ended otherwise.
-    Failed,
 }
 
 /// Why one machine cannot take a unit.
