@@ -7,6 +7,11 @@ mod fault;
 mod pool;
 mod watch;
 
+#[cfg(test)]
+mod failover;
+#[cfg(test)]
+pub(crate) mod process;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

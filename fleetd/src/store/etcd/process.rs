@@ -1,0 +1,143 @@
+//! Real etcd processes for tests, on loopback ports of their own. They end with their test.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use super::{EtcdOptions, EtcdStore};
+use crate::store::{Selection, Store};
+
+/// Longer than any start or election takes.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A cluster of one or more members.
+pub(crate) struct Etcd {
+    members: Vec<Member>,
+    _data: TempDir,
+}
+
+struct Member {
+    url: String,
+    process: Child,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Member {
+    fn kill(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+impl Etcd {
+    /// Starts one member and waits until it answers.
+    pub(crate) async fn start() -> Self {
+        Self::start_cluster(1).await
+    }
+
+    /// Starts a cluster and waits until all members answer.
+    pub(crate) async fn start_cluster(size: usize) -> Self {
+        let data = TempDir::new().unwrap();
+        let ports = free_ports(2 * size);
+        let (clients, peers) = ports.split_at(size);
+        let url = |port: &u16| format!("http://127.0.0.1:{port}");
+        let cluster: Vec<_> =
+            peers.iter().enumerate().map(|(n, port)| format!("m{n}={}", url(port))).collect();
+        let members = clients.iter().zip(peers).enumerate().map(|(n, (client, peer))| {
+            let mut command = Command::new(binary());
+            command
+                .arg(format!("--name=m{n}"))
+                .arg(format!("--data-dir={}", data.path().join(format!("m{n}")).display()))
+                .arg(format!("--listen-client-urls={}", url(client)))
+                .arg(format!("--advertise-client-urls={}", url(client)))
+                .arg(format!("--listen-peer-urls={}", url(peer)))
+                .arg(format!("--initial-advertise-peer-urls={}", url(peer)))
+                .arg(format!("--initial-cluster={}", cluster.join(",")))
+                // Quick elections, and with them leases of one second.
+                .args(["--heartbeat-interval=50", "--election-timeout=500"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            let process = command.spawn().expect(
+                "etcd is needed: install etcd-server, or name the program in FLEET_TEST_ETCD",
+            );
+            Member { url: url(client), process }
+        });
+        let etcd = Self { members: members.collect(), _data: data };
+        for member in &etcd.members {
+            answers(&etcd.store_at(&[&member.url])).await;
+        }
+        etcd
+    }
+
+    /// URL of the first member.
+    pub(crate) fn url(&self) -> &str {
+        &self.members[0].url
+    }
+
+    /// A store that knows all members.
+    pub(crate) fn store(&self) -> EtcdStore {
+        let urls: Vec<_> = self.members.iter().map(|member| member.url.as_str()).collect();
+        self.store_at(&urls)
+    }
+
+    /// A store that knows these members.
+    pub(crate) fn store_at(&self, urls: &[&str]) -> EtcdStore {
+        EtcdStore::connect(&EtcdOptions {
+            endpoints: urls.iter().map(|url| (*url).to_owned()).collect(),
+            request_timeout: Duration::from_secs(1),
+            credentials: None,
+            tls: None,
+        })
+        .unwrap()
+    }
+
+    /// URLs of all members.
+    pub(crate) fn urls(&self) -> Vec<&str> {
+        self.members.iter().map(|member| member.url.as_str()).collect()
+    }
+
+    /// Kills a member without warning.
+    pub(crate) fn kill(&mut self, url: &str) {
+        self.members.iter_mut().filter(|member| member.url == url).for_each(Member::kill);
+    }
+
+    /// URL of the member that leads.
+    pub(crate) async fn leader(&self) -> String {
+        for member in &self.members {
+            let mut client = etcd_client::Client::connect([&member.url], None).await.unwrap();
+            let status = client.status().await.unwrap();
+            if status.header().unwrap().member_id() == status.leader() {
+                return member.url.clone();
+            }
+        }
+        panic!("no member leads");
+    }
+}
+
+async fn answers(store: &EtcdStore) {
+    let deadline = Instant::now() + PATIENCE;
+    let key = Selection::Key("ready".to_owned());
+    while let Err(error) = store.range(&key, None).await {
+        assert!(Instant::now() < deadline, "etcd does not start: {error:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn binary() -> String {
+    std::env::var("FLEET_TEST_ETCD").unwrap_or_else(|_| "etcd".to_owned())
+}
+
+fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+}
