@@ -1,0 +1,50 @@
+//! Bodies of requests: JSON, of a bounded size, whose keys may be in any case.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+
+/// Read and thrown away beyond the limit: a client that is cut off while it writes never reads why.
+const DRAINED: usize = 16 * 1024 * 1024;
+
+/// Reads a body as JSON.
+pub(super) async fn decode<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<T, ApiError> {
+    check_content_type(headers)?;
+    let bytes = read(body, limit).await?;
+    fleet_units::api::from_json(&bytes).map_err(ApiError::Body)
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let types: Vec<_> = headers.get_all(header::CONTENT_TYPE).iter().collect();
+    let [media_type] = types[..] else { return Err(ApiError::ContentTypes(types.len())) };
+    let media_type = media_type.to_str().unwrap_or_default();
+    let essence = media_type.split_once(';').map_or(media_type, |(essence, _)| essence);
+    if essence.trim().eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(ApiError::ContentType)
+    }
+}
+
+async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(ApiError::Broken)?;
+        let Some(part) = frame.data_ref() else { continue };
+        seen = seen.saturating_add(part.len());
+        if seen <= limit {
+            bytes.extend_from_slice(part);
+        } else if seen > DRAINED {
+            break;
+        }
+    }
+    if seen > limit { Err(ApiError::TooLarge(limit)) } else { Ok(bytes) }
+}
