@@ -78,7 +78,7 @@ pub enum Refusal {
     #[error(transparent)]
     Directives(#[from] DirectiveError),
     /// The unit does not fit into the store.
-    #[error("unit {0} is larger than {} KiB: move large contents into files of their own", MAX_DOCUMENT / 1024)]
+    #[error("unit {0} is larger than 512 KiB: move large contents into files of their own")]
     TooLarge(UnitName),
 }
 
@@ -120,11 +120,7 @@ fn replace(unit: &Unit, request: &Request, file: &UnitFile) -> Result<Change, Re
 }
 
 /// `comments` are contents that say the same in another text.
-fn update(
-    unit: &Unit,
-    request: &Request,
-    comments: Option<&Contents>,
-) -> Result<Change, Refusal> {
+fn update(unit: &Unit, request: &Request, comments: Option<&Contents>) -> Result<Change, Refusal> {
     let target = match request.desired {
         None if comments.is_none() => return Err(Refusal::NothingToChange),
         None => unit.target,
@@ -197,9 +193,8 @@ mod tests {
     fn put_follows_the_rules_of_1_0() {
         let new = |target| Unit { generation: 1, stops: 0, ..stored(SLEEP, target) };
         let template = || Refusal::Template("a@.service".parse().unwrap());
-        let contradiction = || {
-            Refusal::Directives(DirectiveError::Exclusive { one: "MachineID", other: "Global" })
-        };
+        let contradiction =
+            || Refusal::Directives(DirectiveError::Exclusive { one: "MachineID", other: "Global" });
         let cases = [
             ("a.service", None, None, None, Err(Refusal::NothingToCreate)),
             ("a.service", None, None, Some(Launched), Err(Refusal::NothingToCreate)),
@@ -286,10 +281,7 @@ mod tests {
         let same = Request { contents: Some(options), ..request("a.service", None, Some(Loaded)) };
         assert_eq!(accept(Some(&unit), &same), Ok(Change::Nothing));
         let launch = Request { desired: Some(Launched), ..same };
-        assert_eq!(
-            accept(Some(&unit), &launch),
-            Ok(Change::Update(after(COMMENTED, Launched, 2)))
-        );
+        assert_eq!(accept(Some(&unit), &launch), Ok(Change::Update(after(COMMENTED, Launched, 2))));
     }
 
     #[test]
@@ -298,11 +290,9 @@ mod tests {
         let load = Request { raise_only: true, ..request("a.service", None, Some(Loaded)) };
         assert_eq!(accept(Some(&unit), &load), Ok(Change::Nothing));
 
-        let replace = Request { raise_only: true, ..request("a.service", Some(OTHER), Some(Loaded)) };
-        assert_eq!(
-            accept(Some(&unit), &replace),
-            Ok(Change::Replace(after(OTHER, Launched, 2)))
-        );
+        let replace =
+            Request { raise_only: true, ..request("a.service", Some(OTHER), Some(Loaded)) };
+        assert_eq!(accept(Some(&unit), &replace), Ok(Change::Replace(after(OTHER, Launched, 2))));
     }
 
     #[test]

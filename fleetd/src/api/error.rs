@@ -79,7 +79,7 @@ pub enum ApiError {
     Contended,
     /// Nothing can be said about the cluster.
     #[error("{PHRASE}{}", .0.detail())]
-    Unavailable(#[from] Unavailable),
+    Unavailable(Unavailable),
     /// The store refuses.
     #[error("{}", with_sources(.0))]
     Store(StoreError),
@@ -110,6 +110,12 @@ impl Unavailable {
             Self::Refused(reason) | Self::Unreachable(reason) => format!(": {reason}"),
             Self::Silent => ": no answer in time".to_owned(),
         }
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(reason: Unavailable) -> Self {
+        Self::Unavailable(reason)
     }
 }
 

@@ -36,7 +36,9 @@ pub enum ListenError {
         source: io::Error,
     },
     /// Everybody who reaches the address could run anything here.
-    #[error("will not serve the API on {address}: whoever reaches it owns the cluster; listen on a loopback address, or set insecure_tcp=true if the network is trusted")]
+    #[error(
+        "will not serve the API on {address}: whoever reaches it owns the cluster; listen on a loopback address, or set insecure_tcp=true if the network is trusted"
+    )]
     PlainTcp {
         /// The address.
         address: SocketAddr,
@@ -62,7 +64,7 @@ pub enum ListenError {
 /// # Errors
 ///
 /// If any of them cannot be used, or lets in more people than `insecure_tcp` allows.
-pub fn open(path: &Path, insecure_tcp: bool) -> Result<Vec<Listener>, ListenError> {
+pub(super) fn open(path: &Path, insecure_tcp: bool) -> Result<Vec<Listener>, ListenError> {
     let passed = passed_in()?;
     if passed.is_empty() {
         return Ok(vec![Listener::Unix(own(path)?)]);

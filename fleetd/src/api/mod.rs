@@ -1,1 +1,153 @@
-//! To be written.
+//! The HTTP API: version 1 as fleet 1.0 spoke it, and what came since beside it under
+//! `/fleet/v2`. Reads look at a view of the registry; writes compare revisions in the store. It
+//! knows nothing of engine and agent: what they do shows in the registry.
+
+use std::num::NonZeroU16;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::error;
+
+mod body;
+pub mod change;
+mod error;
+mod listen;
+mod present;
+mod scene;
+mod v1;
+mod v2;
+mod view;
+mod write;
+
+pub use error::{ApiError, Unavailable};
+pub use listen::{ListenError, Listener};
+
+use crate::registry::key::KeyPrefix;
+use crate::store::Store;
+
+/// Tells clients and people what answers.
+const SERVER: &str = concat!("fleetd/", env!("CARGO_PKG_VERSION"));
+
+/// What the API needs to know.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// What all keys of this cluster begin with.
+    pub prefix: KeyPrefix,
+    /// Entries in one page.
+    pub token_limit: NonZeroU16,
+}
+
+/// Whether requests are served: none while this machine is not registered.
+pub type Readiness = watch::Receiver<Result<(), Unavailable>>;
+
+/// Opens the sockets to serve on: those that systemd passed in, else one of our own at `path`.
+///
+/// # Errors
+///
+/// If any of them cannot be used, or lets in more people than `insecure_tcp` allows.
+pub fn listen(path: &Path, insecure_tcp: bool) -> Result<Vec<Listener>, ListenError> {
+    listen::open(path, insecure_tcp)
+}
+
+/// Serves on all sockets until it is told to stop. Its tasks run on the tracker; they end once
+/// the requests under way are answered.
+pub fn serve<S: Store>(
+    settings: ApiSettings,
+    store: S,
+    readiness: Readiness,
+    listeners: Vec<Listener>,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let (view, viewer) = view::View::new(store.clone(), settings.prefix.clone());
+    tracker.spawn(viewer.run(stop.clone()));
+    let token_limit = settings.token_limit;
+    let api = Arc::new(Api { prefix: settings.prefix, token_limit, store, view, readiness });
+    for listener in listeners {
+        let routes = router(Arc::clone(&api));
+        let stopped = stop.clone().cancelled_owned();
+        tracker.spawn(async move {
+            let served = match listener {
+                Listener::Unix(listener) => {
+                    axum::serve(listener, routes).with_graceful_shutdown(stopped).await
+                }
+                Listener::Tcp(listener) => {
+                    axum::serve(listener, routes).with_graceful_shutdown(stopped).await
+                }
+            };
+            if let Err(error) = served {
+                error!(%error, "Stopped serving on a socket");
+            }
+        });
+    }
+}
+
+/// What all handlers share.
+#[derive(Debug)]
+struct Api<S> {
+    prefix: KeyPrefix,
+    token_limit: NonZeroU16,
+    store: S,
+    view: view::View,
+    readiness: Readiness,
+}
+
+impl<S: Store> Api<S> {
+    fn writer(&self) -> write::Writer<S> {
+        let (store, prefix, view) = (self.store.clone(), self.prefix.clone(), self.view.clone());
+        write::Writer { store, prefix, view }
+    }
+}
+
+fn router<S: Store>(api: Arc<Api<S>>) -> Router {
+    let mut routes = Router::new();
+    for prefix in ["/fleet/v1", "/v1-alpha"] {
+        routes = routes
+            .route(&format!("{prefix}/machines"), get(v1::machines))
+            .route(&format!("{prefix}/units"), get(v1::units))
+            .route(
+                &format!("{prefix}/units/{{name}}"),
+                get(v1::unit).put(v1::put_unit).delete(v1::delete_unit),
+            )
+            .route(&format!("{prefix}/state"), get(v1::states))
+            .route(&format!("{prefix}/state/{{name}}"), get(v1::state))
+            .route(prefix, axum::routing::any(no_method));
+    }
+    routes
+        .route("/", axum::routing::any(no_method))
+        .route("/fleet/v2/units", post(v2::batch).get(v2::details))
+        .route("/fleet/v2/events", get(v2::events))
+        .route("/fleet/v2/unreadable", get(v2::unreadable))
+        .fallback(not_found)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), gate))
+        .with_state(api)
+}
+
+async fn not_found(uri: Uri) -> ApiError {
+    ApiError::NotFound(uri.path().to_owned())
+}
+
+async fn no_method(method: Method) -> ApiError {
+    ApiError::Method(method.to_string())
+}
+
+/// Lets requests through while there is somebody to answer for the cluster.
+async fn gate<S: Store>(State(api): State<Arc<Api<S>>>, request: Request, next: Next) -> Response {
+    let readiness = api.readiness.borrow().clone();
+    let mut response = match readiness {
+        Ok(()) => next.run(request).await,
+        Err(unavailable) => ApiError::Unavailable(unavailable).into_response(),
+    };
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static(SERVER));
+    response
+}

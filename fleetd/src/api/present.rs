@@ -1,0 +1,167 @@
+//! What the API says of units, states and machines, worked out from the registry. Pure.
+
+use std::collections::BTreeMap;
+
+use fleet_units::api::v2::{Copy, UnitDetail};
+use fleet_units::{Directives, MachineId, TargetState, UnitFile, UnitName, api};
+
+use crate::registry::document::{self, Assignment, Phase, State, Unit};
+use crate::registry::mirror::{Mirror, Stored};
+
+/// A unit as version 1 has it.
+pub(super) fn unit(mirror: &Mirror, name: &UnitName) -> Option<api::Unit> {
+    let stored = mirror.units.get(name)?;
+    // A stored text that is no unit has no options; the engine and its state say what is wrong.
+    let file = UnitFile::parse(&stored.document.text).unwrap_or_default();
+    let global = Directives::lenient(&file, name).global;
+    let machine = if global { None } else { machine_of(mirror, name) };
+    Some(api::Unit {
+        name: name.to_string(),
+        options: file.options().to_vec(),
+        desired_state: Some(stored.document.target),
+        current_state: (!global).then(|| current_state(mirror, name, stored)),
+        machine_id: machine.map(ToString::to_string),
+        text: None,
+    })
+}
+
+/// A unit as version 1 has it, with its text.
+pub(super) fn whole_unit(mirror: &Mirror, name: &UnitName) -> Option<api::Unit> {
+    let text = mirror.units.get(name)?.document.text.clone();
+    Some(api::Unit { text: Some(text), ..unit(mirror, name)? })
+}
+
+/// The machine that holds a unit which is not global, or is still stopping it.
+fn machine_of<'a>(mirror: &'a Mirror, name: &UnitName) -> Option<&'a MachineId> {
+    let placed = mirror.placed.get(name).map(|placed| &placed.document.machine);
+    placed.or_else(|| mirror.schedule.get(name)?.keys().next())
+}
+
+/// What has been brought about of a unit that is not global. Inactive as long as no machine
+/// reports, so that nobody takes a wish for a fact.
+fn current_state(mirror: &Mirror, name: &UnitName, stored: &Stored<Unit>) -> TargetState {
+    let reported = machine_of(mirror, name)
+        .and_then(|machine| mirror.states.get(name)?.get(machine))
+        .filter(|state| state.document.uid == stored.created.0);
+    reported.map_or(TargetState::Inactive, |state| state.document.current)
+}
+
+/// All unit states, or those of one machine or unit, by name and machine.
+pub(super) fn states(
+    mirror: &Mirror,
+    machine: Option<&str>,
+    unit: Option<&str>,
+) -> Vec<api::UnitState> {
+    let all = mirror
+        .states
+        .iter()
+        .flat_map(|(name, states)| states.iter().map(move |(id, state)| (name, id, state)));
+    all.filter(|(name, id, _)| {
+        machine.is_none_or(|wanted| wanted == id.as_str())
+            && unit.is_none_or(|wanted| wanted == name.as_str())
+    })
+    .map(|(name, id, state)| unit_state(name, id, &state.document))
+    .collect()
+}
+
+fn unit_state(name: &UnitName, machine: &MachineId, state: &State) -> api::UnitState {
+    api::UnitState {
+        hash: state.hash.to_string(),
+        machine_id: machine.to_string(),
+        name: name.to_string(),
+        systemd_active_state: state.active.clone(),
+        systemd_load_state: state.load.clone(),
+        systemd_sub_state: state.sub.clone(),
+    }
+}
+
+/// The machines that are present, by id.
+pub(super) fn machines(mirror: &Mirror) -> Vec<api::Machine> {
+    let machine = |(id, stored): (&MachineId, &Stored<document::Machine>)| {
+        let configured = &stored.document.metadata;
+        let overlay = mirror.metadata.get(id).map(|overlay| &overlay.document);
+        api::Machine {
+            id: id.to_string(),
+            metadata: overlay.map_or_else(|| configured.clone(), |set| set.over(configured)),
+            primary_ip: address(mirror, id).unwrap_or_default(),
+        }
+    };
+    mirror.machines.iter().map(machine).collect()
+}
+
+/// The address of a machine, or the last one that it had.
+pub(super) fn address(mirror: &Mirror, id: &MachineId) -> Option<String> {
+    let present = mirror.machines.get(id).map(|machine| machine.document.address);
+    let known = || mirror.members.get(id).map(|member| member.document.address);
+    present.or_else(known).flatten().map(|address| address.to_string())
+}
+
+/// All that is known of a unit but obstacles; nothing if nothing is left of it anywhere.
+pub(super) fn detail(mirror: &Mirror, name: &UnitName) -> Option<UnitDetail> {
+    let stored = mirror.units.get(name);
+    let empty = BTreeMap::new();
+    let assignments = mirror.schedule.get(name).unwrap_or(&empty);
+    let machines = assignments
+        .iter()
+        .map(|(id, assignment)| copy(mirror, name, id, &assignment.document))
+        .collect();
+    let Some(stored) = stored else {
+        // Destroyed, and still there: only machines that have to stop it know of it.
+        let last = &assignments.values().max_by_key(|assignment| assignment.modified)?.document;
+        let (uid, generation) = (last.uid, last.generation);
+        let name = name.to_string();
+        return Some(UnitDetail { name, uid, generation, machines, ..UnitDetail::default() });
+    };
+    let global = is_global(name, &stored.document);
+    Some(UnitDetail {
+        name: name.to_string(),
+        uid: stored.created.0,
+        generation: stored.document.generation,
+        global,
+        desired_state: stored.document.target,
+        current_state: (!global).then(|| current_state(mirror, name, stored)),
+        machines,
+        obstacles: None,
+        unplaceable: false,
+    })
+}
+
+fn is_global(name: &UnitName, unit: &Unit) -> bool {
+    let file = UnitFile::parse(&unit.text).unwrap_or_default();
+    Directives::lenient(&file, name).global
+}
+
+fn copy(mirror: &Mirror, name: &UnitName, id: &MachineId, assignment: &Assignment) -> Copy {
+    let held = Copy {
+        machine: id.to_string(),
+        address: address(mirror, id),
+        leaving: assignment.phase != Phase::Held,
+        ..Copy::default()
+    };
+    let Some(state) = mirror.states.get(name).and_then(|states| states.get(id)) else {
+        return held;
+    };
+    let state = &state.document;
+    Copy {
+        current: state.current,
+        observed: state.observed,
+        uid: state.uid,
+        load: state.load.clone(),
+        active: state.active.clone(),
+        sub: state.sub.clone(),
+        job: state.job,
+        problem: state.problem.clone(),
+        hash: Some(state.hash.to_string()),
+        ..held
+    }
+}
+
+/// Whether a unit is to be on a machine and no machine has been told to hold it.
+pub(super) fn wants_place(mirror: &Mirror, name: &UnitName) -> bool {
+    let Some(stored) = mirror.units.get(name) else { return false };
+    let holds = |assignment: &Stored<Assignment>| {
+        assignment.document.phase == Phase::Held && assignment.document.uid == stored.created.0
+    };
+    let held = mirror.schedule.get(name).is_some_and(|held| held.values().any(holds));
+    stored.document.target > TargetState::Inactive && !held
+}

@@ -1,0 +1,235 @@
+//! The registry as the API looks at it, and who waits for changes of which units. Pure but for the
+//! wake-up of those who wait; [`view`](super::view) feeds it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use fleet_units::UnitName;
+use fleet_units::api::v2::{MachineObstacle, UnitDetail, Update};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::present;
+use crate::placement::{Availability, Cluster, RulesCache, explain};
+use crate::registry::key::{Key, KeyPrefix};
+use crate::registry::mirror::Mirror;
+use crate::store::{Event, Revision, Snapshot};
+
+/// A unit that the engine places at once needs no explanation, which costs a look at everything.
+const EXPLAINED_AFTER: Duration = Duration::from_millis(100);
+
+/// The registry and those who follow it.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) mirror: Mirror,
+    rules: RulesCache,
+    cluster: Option<(Revision, Cluster)>,
+    followers: BTreeMap<u64, Follower>,
+    next_follower: u64,
+    /// Unreadable documents that were logged, by their revision.
+    logged: BTreeMap<String, Revision>,
+}
+
+/// Somebody who waits for changes.
+#[derive(Debug)]
+struct Follower {
+    /// None follows all units.
+    names: Option<BTreeSet<UnitName>>,
+    /// To be told at the next occasion.
+    pending: BTreeSet<UnitName>,
+    /// Told before, and not told to be gone.
+    told: BTreeSet<UnitName>,
+    /// Units that wait for a place, and when that is explained; none once it was.
+    placeless: BTreeMap<UnitName, Option<Instant>>,
+    wake: watch::Sender<()>,
+}
+
+impl Follower {
+    fn follows(&self, name: &UnitName) -> bool {
+        self.names.as_ref().is_none_or(|names| names.contains(name))
+    }
+
+    fn mark(&mut self, names: impl IntoIterator<Item = UnitName>) {
+        self.pending.extend(names);
+        if !self.pending.is_empty() {
+            self.wake.send_replace(());
+        }
+    }
+}
+
+impl Scene {
+    pub(super) fn new(prefix: KeyPrefix) -> Self {
+        Self {
+            mirror: Mirror::new(prefix),
+            rules: RulesCache::default(),
+            cluster: None,
+            followers: BTreeMap::new(),
+            next_follower: 0,
+            logged: BTreeMap::new(),
+        }
+    }
+
+    /// Starts anew from a list.
+    pub(super) fn reset(&mut self, snapshot: Snapshot) {
+        self.mirror.reset(snapshot);
+        self.cluster = None;
+        for follower in self.followers.values_mut() {
+            let names = everything(&self.mirror, follower);
+            follower.mark(names);
+        }
+        self.log_unreadable();
+    }
+
+    /// Applies changes, and wakes those who wait for them.
+    pub(super) fn apply(&mut self, revision: Revision, events: Vec<Event>) {
+        let touched = self.mirror.apply(revision, events);
+        self.cluster = None;
+        self.followers.retain(|_, follower| !follower.wake.is_closed());
+        for follower in self.followers.values_mut() {
+            for key in &touched {
+                match key {
+                    Key::Unit(name)
+                    | Key::Placed(name)
+                    | Key::Schedule(_, name)
+                    | Key::State(_, name) => {
+                        if follower.follows(name) {
+                            follower.mark([name.clone()]);
+                        }
+                    }
+                    Key::Member(_) | Key::Machine(_) | Key::Metadata(_) => {
+                        let placeless: Vec<_> = follower.placeless.keys().cloned().collect();
+                        follower.mark(placeless);
+                    }
+                    Key::Leader | Key::Hold | Key::Settings => {}
+                }
+            }
+        }
+        self.log_unreadable();
+    }
+
+    /// Whether anybody follows.
+    pub(super) fn is_followed(&mut self) -> bool {
+        self.followers.retain(|_, follower| !follower.wake.is_closed());
+        !self.followers.is_empty()
+    }
+
+    /// Begins to follow units; the first update is ready at once.
+    pub(super) fn follow(
+        &mut self,
+        names: Option<BTreeSet<UnitName>>,
+    ) -> (u64, watch::Receiver<()>) {
+        let (wake, woken) = watch::channel(());
+        let mut follower = Follower {
+            names,
+            pending: BTreeSet::new(),
+            told: BTreeSet::new(),
+            placeless: BTreeMap::new(),
+            wake,
+        };
+        follower.pending = everything(&self.mirror, &follower);
+        // A stream of nothing yet shall still begin with an update.
+        follower.wake.send_replace(());
+        let id = self.next_follower;
+        self.next_follower += 1;
+        self.followers.insert(id, follower);
+        (id, woken)
+    }
+
+    /// Tells a follower what it has not been told yet.
+    pub(super) fn take(&mut self, id: u64, now: Instant) -> Option<Update> {
+        let mut follower = self.followers.remove(&id)?;
+        let mut update = Update { revision: self.mirror.revision.0, ..Update::default() };
+        for name in std::mem::take(&mut follower.pending) {
+            let Some(mut detail) = present::detail(&self.mirror, &name) else {
+                follower.placeless.remove(&name);
+                if follower.told.remove(&name) || follower.names.is_some() {
+                    update.gone.push(name.to_string());
+                }
+                continue;
+            };
+            if present::wants_place(&self.mirror, &name) {
+                let due = follower.placeless.entry(name.clone());
+                let due = due.or_insert_with(|| Some(now + EXPLAINED_AFTER));
+                if due.is_none_or(|due| due <= now) {
+                    *due = None;
+                    self.explain(&name, &mut detail);
+                }
+            } else {
+                follower.placeless.remove(&name);
+            }
+            follower.told.insert(name);
+            update.units.push(detail);
+        }
+        self.followers.insert(id, follower);
+        Some(update)
+    }
+
+    /// When somebody is to be told why a unit waits.
+    pub(super) fn next_explanation(&self) -> Option<Instant> {
+        let due = self.followers.values().flat_map(|follower| follower.placeless.values());
+        due.filter_map(|due| *due).min()
+    }
+
+    /// Wakes those who are to be told why a unit waits.
+    pub(super) fn wake_due(&mut self, now: Instant) {
+        for follower in self.followers.values_mut() {
+            let due = |(name, due): (&UnitName, &mut Option<Instant>)| {
+                due.take_if(|due| *due <= now).map(|_| name.clone())
+            };
+            let due: Vec<_> = follower.placeless.iter_mut().filter_map(due).collect();
+            follower.mark(due);
+        }
+    }
+
+    /// All that is known of units, obstacles included; those that do not exist are missing.
+    pub(super) fn details(&mut self, names: &BTreeSet<UnitName>) -> Vec<UnitDetail> {
+        let mut details = Vec::new();
+        for name in names {
+            let Some(mut detail) = present::detail(&self.mirror, name) else { continue };
+            if present::wants_place(&self.mirror, name) {
+                self.explain(name, &mut detail);
+            }
+            details.push(detail);
+        }
+        details
+    }
+
+    fn explain(&mut self, name: &UnitName, detail: &mut UnitDetail) {
+        let revision = self.mirror.revision;
+        let (_, cluster) = self
+            .cluster
+            .get_or_insert_with(|| (revision, Cluster::of(&self.mirror, &mut self.rules)));
+        let obstacles = explain(cluster, name);
+        let candidates =
+            cluster.machines.values().filter(|machine| machine.availability != Availability::Left);
+        detail.unplaceable = obstacles.len() == candidates.count()
+            && obstacles.values().all(crate::placement::Obstacle::is_lasting);
+        let told = obstacles.iter().map(|(id, obstacle)| MachineObstacle {
+            machine: id.to_string(),
+            address: present::address(&self.mirror, id),
+            reason: obstacle.to_string(),
+        });
+        detail.obstacles = Some(told.collect());
+    }
+
+    fn log_unreadable(&mut self) {
+        let unreadable = &self.mirror.unreadable;
+        self.logged.retain(|key, _| unreadable.contains_key(key));
+        for (key, document) in unreadable {
+            if self.logged.insert(key.clone(), document.modified) != Some(document.modified) {
+                let reason = super::error::with_sources(&document.error);
+                warn!(key, reason, "Cannot read a stored document, and leaves it alone");
+            }
+        }
+    }
+}
+
+/// What a follower may have to be told of after a list.
+fn everything(mirror: &Mirror, follower: &Follower) -> BTreeSet<UnitName> {
+    if let Some(names) = &follower.names {
+        return names.clone();
+    }
+    let known = mirror.units.keys().chain(mirror.schedule.keys());
+    known.chain(&follower.told).cloned().collect()
+}

@@ -1,0 +1,160 @@
+//! Version 1 of the API, on the wire as in fleet 1.0.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use fleet_units::api::{self, MachinePage, PageToken, UnitPage, UnitState, UnitStatePage};
+use fleet_units::{ParseError, UnitFile, UnitName, UnitOption};
+
+use super::change::{Contents, Request};
+use super::error::{ApiError, MAX_BODY};
+use super::write::Order;
+use super::{Api, body, present};
+use crate::store::Store;
+
+pub(super) type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+type Name = Result<Path<String>, PathRejection>;
+type Answer<T> = Result<Json<T>, ApiError>;
+
+const PAGE_TOKEN: &str = "nextPageToken";
+
+pub(super) async fn machines<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    query: QueryPairs,
+) -> Answer<MachinePage> {
+    let token = page(&pairs(query)?, api.token_limit.get())?;
+    let machines = api.view.read(|scene| present::machines(&scene.mirror)).await?;
+    let (machines, next) = token.slice(&machines);
+    Ok(Json(MachinePage { machines: machines.to_vec(), next_page_token: next.map(encode) }))
+}
+
+pub(super) async fn units<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    query: QueryPairs,
+) -> Answer<UnitPage> {
+    let token = page(&pairs(query)?, api.token_limit.get())?;
+    let look = move |mirror: &crate::registry::mirror::Mirror| {
+        let names: Vec<_> = mirror.units.keys().collect();
+        let (names, next) = token.slice(&names);
+        let units = names.iter().filter_map(|name| present::unit(mirror, name)).collect();
+        UnitPage { units, next_page_token: next.map(encode) }
+    };
+    Ok(Json(api.view.read(move |scene| look(&scene.mirror)).await?))
+}
+
+pub(super) async fn unit<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    name: Name,
+) -> Answer<api::Unit> {
+    // A text that is no name is the name of no unit.
+    let Ok(name) = text(name)?.parse::<UnitName>() else { return Err(ApiError::NoUnit) };
+    let unit = api.view.read(move |scene| present::whole_unit(&scene.mirror, &name)).await?;
+    unit.map(Json).ok_or(ApiError::NoUnit)
+}
+
+pub(super) async fn put_unit<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    name: Name,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, ApiError> {
+    let url = text(name)?;
+    let unit: api::Unit = body::decode(&headers, body, MAX_BODY).await?;
+    if !unit.name.is_empty() && unit.name != url {
+        return Err(ApiError::NameDiffers { url, body: unit.name });
+    }
+    let request = Request {
+        name: url.parse()?,
+        contents: contents(unit.options, unit.text)?,
+        desired: unit.desired_state,
+        raise_only: false,
+        restart: false,
+    };
+    let written = api.writer().one(Order::Put(request)).await?;
+    Ok(if written.is_created { StatusCode::CREATED } else { StatusCode::NO_CONTENT })
+}
+
+pub(super) async fn delete_unit<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    name: Name,
+) -> Result<StatusCode, ApiError> {
+    let Ok(name) = text(name)?.parse::<UnitName>() else { return Err(ApiError::NoUnit) };
+    api.writer().one(Order::Delete(name)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn states<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    query: QueryPairs,
+) -> Answer<UnitStatePage> {
+    let pairs = pairs(query)?;
+    let token = page(&pairs, api.token_limit.get())?;
+    let look = move |mirror: &crate::registry::mirror::Mirror| {
+        let states = present::states(mirror, value(&pairs, "machineID"), value(&pairs, "unitName"));
+        let (states, next) = token.slice(&states);
+        UnitStatePage { states: states.to_vec(), next_page_token: next.map(encode) }
+    };
+    Ok(Json(api.view.read(move |scene| look(&scene.mirror)).await?))
+}
+
+pub(super) async fn state<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    name: Name,
+) -> Answer<UnitState> {
+    let name = text(name)?;
+    let states = api.view.read(move |scene| present::states(&scene.mirror, None, Some(&name)));
+    states.await?.into_iter().next().map(Json).ok_or(ApiError::NoState)
+}
+
+/// The contents that a request brings. Text that does not say what the options say is not
+/// believed: 1.0's tools know the options only.
+pub(super) fn contents(
+    options: Vec<UnitOption>,
+    text: Option<String>,
+) -> Result<Option<Contents>, ParseError> {
+    if options.is_empty() {
+        let file = text.map(|text| UnitFile::parse(&text)).transpose()?;
+        return Ok(file.filter(|file| !file.options().is_empty()).map(Contents::Text));
+    }
+    let rendered = UnitFile::from_options(options)?;
+    let written = text.and_then(|text| UnitFile::parse(&text).ok());
+    Ok(Some(match written.filter(|written| written.hash() == rendered.hash()) {
+        Some(written) => Contents::Text(written),
+        None => Contents::Options(rendered),
+    }))
+}
+
+fn text(name: Name) -> Result<String, ApiError> {
+    name.map(|Path(name)| name).map_err(|_| ApiError::Address)
+}
+
+pub(super) fn pairs(query: QueryPairs) -> Result<Vec<(String, String)>, ApiError> {
+    query.map(|Query(pairs)| pairs).map_err(|_| ApiError::Query)
+}
+
+/// The value of a filter; an empty one filters nothing.
+fn value<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    let pair = pairs.iter().find(|(name, _)| name == key);
+    pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+}
+
+fn page(pairs: &[(String, String)], limit: u16) -> Result<PageToken, ApiError> {
+    let tokens: Vec<_> = pairs.iter().filter(|(name, _)| name == PAGE_TOKEN).collect();
+    match tokens[..] {
+        [] => Ok(PageToken::first(limit)),
+        [(_, token)] => {
+            let token = PageToken::decode(token)?;
+            token.check(limit)?;
+            Ok(token)
+        }
+        _ => Err(ApiError::Tokens),
+    }
+}
+
+fn encode(token: PageToken) -> String {
+    token.encode()
+}

@@ -1,0 +1,195 @@
+//! What stands beside version 1: details, many units in one request, and a stream of changes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use fleet_units::UnitName;
+use fleet_units::api::v2::{BatchOutcome, BatchReply, BatchRequest, BatchUnit, UnitDetail, Update};
+use futures_util::stream;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::change::Request;
+use super::error::{ApiError, with_sources};
+use super::v1::{self, QueryPairs};
+use super::view::View;
+use super::write::{Order, Outcome};
+use super::{Api, body};
+use crate::store::Store;
+
+/// A batch has room for one unit of the largest size, as text and as options, and for many small
+/// ones.
+const MAX_BATCH: usize = 4 * 1024 * 1024;
+/// An empty line so often shows both sides that the other is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Details of units.
+#[derive(Debug, Serialize)]
+pub(super) struct Details {
+    units: Vec<UnitDetail>,
+}
+
+/// Documents that cannot be read.
+#[derive(Debug, Serialize)]
+pub(super) struct UnreadableList {
+    unreadable: Vec<UnreadableDocument>,
+}
+
+/// A document that cannot be read.
+#[derive(Debug, Serialize)]
+struct UnreadableDocument {
+    key: String,
+    reason: String,
+}
+
+pub(super) async fn details<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    query: QueryPairs,
+) -> Result<Json<Details>, ApiError> {
+    let names = names(query)?.unwrap_or_default();
+    let units = api.view.read(move |scene| scene.details(&names)).await?;
+    Ok(Json(Details { units }))
+}
+
+pub(super) async fn unreadable<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+) -> Result<Json<UnreadableList>, ApiError> {
+    let unreadable = api.view.read(|scene| {
+        let documents = scene.mirror.unreadable.iter();
+        let document = |(key, document): (&String, &crate::registry::mirror::Unreadable)| {
+            UnreadableDocument { key: key.clone(), reason: with_sources(&document.error) }
+        };
+        documents.map(document).collect()
+    });
+    Ok(Json(UnreadableList { unreadable: unreadable.await? }))
+}
+
+pub(super) async fn batch<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<BatchReply>, ApiError> {
+    let request: BatchRequest = body::decode(&headers, body, MAX_BATCH).await?;
+    let names: Vec<_> = request.units.iter().map(|unit| unit.name.clone()).collect();
+    let mut orders = Vec::new();
+    let mut refused = Vec::new();
+    for unit in request.units {
+        match order(unit) {
+            Ok(order) => {
+                orders.push(order);
+                refused.push(None);
+            }
+            Err(error) => refused.push(Some(error)),
+        }
+    }
+    let mut carried_out = api.writer().many(orders).await?.into_iter();
+    let outcomes = names.into_iter().zip(refused).map(|(name, refused)| {
+        let outcome = match refused {
+            Some(error) => Err(error),
+            None => carried_out.next().unwrap_or(Err(ApiError::Contended)),
+        };
+        told(name, outcome)
+    });
+    Ok(Json(BatchReply { units: outcomes.collect() }))
+}
+
+fn order(unit: BatchUnit) -> Result<Order, ApiError> {
+    let name: UnitName = unit.name.parse()?;
+    if unit.delete {
+        return Ok(Order::Delete(name));
+    }
+    Ok(Order::Put(Request {
+        name,
+        contents: v1::contents(unit.options, unit.text)?,
+        desired: unit.desired_state,
+        raise_only: unit.raise_only,
+        restart: unit.restart,
+    }))
+}
+
+fn told(name: String, outcome: Outcome) -> BatchOutcome {
+    match outcome {
+        Ok(written) => {
+            let status =
+                if written.is_created { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
+            BatchOutcome {
+                name,
+                status: status.as_u16(),
+                message: None,
+                uid: Some(written.uid),
+                generation: Some(written.generation),
+            }
+        }
+        Err(error) => BatchOutcome {
+            name,
+            status: error.status().as_u16(),
+            message: Some(error.to_string()),
+            ..BatchOutcome::default()
+        },
+    }
+}
+
+/// Lines of JSON, one [`Update`] each: the first tells all that is known, each later one what has
+/// changed since.
+pub(super) async fn events<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    query: QueryPairs,
+) -> Result<Response, ApiError> {
+    let names = names(query)?;
+    let view = api.view.clone();
+    let (id, woken) = view.read(move |scene| scene.follow(names)).await?;
+    let following = Following { view, id, woken, is_first: true };
+    let lines = stream::unfold(following, |mut following| async move {
+        let line = following.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(line), following))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+}
+
+struct Following {
+    view: View,
+    id: u64,
+    woken: watch::Receiver<()>,
+    is_first: bool,
+}
+
+impl Following {
+    /// The next line; none once the view is closed.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            match timeout(KEEP_ALIVE, self.woken.changed()).await {
+                Err(_) => return Some(Bytes::from_static(b"\n")),
+                Ok(Err(_)) => return None,
+                Ok(Ok(())) => {}
+            }
+            let id = self.id;
+            let taken = self.view.peek(move |scene| scene.take(id, Instant::now())).await;
+            let Update { revision, units, gone } = taken.ok()??;
+            let is_empty = units.is_empty() && gone.is_empty();
+            if is_empty && !std::mem::take(&mut self.is_first) {
+                continue;
+            }
+            self.is_first = false;
+            let mut line = serde_json::to_vec(&Update { revision, units, gone }).ok()?;
+            line.push(b'\n');
+            return Some(line.into());
+        }
+    }
+}
+
+/// The units that a query names; none if it names none. What is no name is the name of no unit.
+fn names(query: QueryPairs) -> Result<Option<BTreeSet<UnitName>>, ApiError> {
+    let pairs = v1::pairs(query)?;
+    let named: Vec<_> = pairs.iter().filter(|(key, _)| key == "name").collect();
+    if named.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(named.into_iter().filter_map(|(_, name)| name.parse().ok()).collect()))
+}

@@ -1,0 +1,313 @@
+//! Writes units: decides on what the view shows, compares revisions, and decides again on what the
+//! store says if somebody was faster.
+
+use std::collections::BTreeSet;
+
+use fleet_units::UnitName;
+
+use super::change::{Change, MAX_DOCUMENT, Refusal, Request, accept};
+use super::error::{ApiError, with_sources};
+use super::view::View;
+use crate::registry::document::{self, Unit};
+use crate::registry::key::{Key, KeyPrefix};
+use crate::registry::mirror::Mirror;
+use crate::store::{Commit, Compare, Revision, Selection, Store, StoreError, Transaction, Write};
+
+/// Whoever loses so often competes with a program that writes without pause.
+const ATTEMPTS: usize = 5;
+/// etcd takes 128 operations; DESIGN leaves room.
+const GROUP: usize = 120;
+/// etcd takes 1.5 MiB; the keys and compares count too.
+const GROUP_BYTES: usize = 1024 * 1024;
+
+/// What is to become of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// It is made or changed.
+    Put(Request),
+    /// It is removed.
+    Delete(UnitName),
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    /// Whether it is new or has other contents.
+    pub(super) is_created: bool,
+    /// Create revision of its record.
+    pub(super) uid: i64,
+    /// Number of accepted writes.
+    pub(super) generation: u64,
+    /// Revision of the write; that of the last one if nothing had to be written.
+    revision: Revision,
+}
+
+pub(super) type Outcome = Result<Written, ApiError>;
+
+/// What is stored under a unit's key.
+#[derive(Debug)]
+enum Found {
+    Nothing,
+    Unit { unit: Unit, created: Revision, modified: Revision },
+    Unreadable { modified: Revision, reason: String },
+}
+
+/// A decided order: what to commit, and what to say when it has landed.
+#[derive(Debug)]
+struct Decided {
+    compare: Compare,
+    write: Write,
+    is_created: bool,
+    /// None where the unit is new: its uid is the revision at which it lands.
+    uid: Option<i64>,
+    generation: u64,
+    /// The written document; none for a removal.
+    intended: Option<Unit>,
+}
+
+enum Decision {
+    Write(Box<Decided>),
+    Done(Written),
+}
+
+impl Order {
+    const fn name(&self) -> &UnitName {
+        match self {
+            Self::Put(request) => &request.name,
+            Self::Delete(name) => name,
+        }
+    }
+}
+
+/// Writes units.
+#[derive(Clone, Debug)]
+pub(super) struct Writer<S> {
+    pub(super) store: S,
+    pub(super) prefix: KeyPrefix,
+    pub(super) view: View,
+}
+
+impl<S: Store> Writer<S> {
+    /// Carries out one order; on return the view shows it.
+    pub(super) async fn one(&self, order: Order) -> Outcome {
+        let mut outcomes = self.many(vec![order]).await?;
+        outcomes.pop().unwrap_or(Err(ApiError::Contended))
+    }
+
+    /// Carries out orders, each for itself, many in one transaction. Fails as a whole only before
+    /// anything was written.
+    pub(super) async fn many(&self, orders: Vec<Order>) -> Result<Vec<Outcome>, ApiError> {
+        let names: BTreeSet<_> = orders.iter().map(|order| order.name().clone()).collect();
+        let prefix = self.prefix.clone();
+        let mut known = self
+            .view
+            .read(move |scene| {
+                let found = |name: UnitName| {
+                    let found = Found::in_mirror(&scene.mirror, &prefix, &name);
+                    (name, found)
+                };
+                names.into_iter().map(found).collect::<std::collections::BTreeMap<_, _>>()
+            })
+            .await?;
+        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+        outcomes.resize_with(orders.len(), || None);
+        let mut group = Group::default();
+        for (index, order) in orders.iter().enumerate() {
+            // A second order for a unit meets what the first one made of it.
+            let Some(found) = known.remove(order.name()) else { continue };
+            match self.decide(order, found) {
+                Err(error) => outcomes[index] = Some(Err(error)),
+                Ok(Decision::Done(written)) => outcomes[index] = Some(Ok(written)),
+                Ok(Decision::Write(decided)) => {
+                    if group.is_full_with(&decided) {
+                        self.land(std::mem::take(&mut group), &mut outcomes).await;
+                    }
+                    group.add(index, *decided);
+                }
+            }
+        }
+        self.land(group, &mut outcomes).await;
+        let mut complete = Vec::with_capacity(orders.len());
+        for (order, outcome) in orders.iter().zip(outcomes) {
+            complete.push(match outcome {
+                Some(outcome) => outcome,
+                None => self.singly(order).await,
+            });
+        }
+        let written = complete.iter().flatten().map(|written| written.revision).max();
+        if let Some(revision) = written {
+            self.view.catch_up(revision).await;
+        }
+        Ok(complete)
+    }
+
+    /// Commits a group; without outcome stay those that have to be decided again.
+    async fn land(&self, group: Group, outcomes: &mut [Option<Outcome>]) {
+        if group.orders.is_empty() {
+            return;
+        }
+        let transaction = Transaction {
+            compares: group.orders.iter().map(|(_, decided)| decided.compare.clone()).collect(),
+            writes: group.orders.iter().map(|(_, decided)| decided.write.clone()).collect(),
+        };
+        // Orders without outcome meet what the store says then, whatever became of this.
+        if let Ok(Commit::Done(revision)) = self.store.commit(transaction).await {
+            for (index, decided) in group.orders {
+                outcomes[index] = Some(Ok(decided.landed(revision)));
+            }
+        }
+    }
+
+    /// Carries out one order on what the store says now.
+    async fn singly(&self, order: &Order) -> Outcome {
+        let mut unknown: Option<Decided> = None;
+        for _ in 0..ATTEMPTS {
+            let found = self.find(order.name()).await?;
+            if let Some(landed) = unknown.take().and_then(|decided| decided.has_landed(&found)) {
+                return Ok(landed);
+            }
+            let decided = match self.decide(order, found)? {
+                Decision::Done(written) => return Ok(written),
+                Decision::Write(decided) => decided,
+            };
+            let transaction = Transaction {
+                compares: vec![decided.compare.clone()],
+                writes: vec![decided.write.clone()],
+            };
+            match self.store.commit(transaction).await {
+                Ok(Commit::Done(revision)) => return Ok(decided.landed(revision)),
+                Ok(Commit::Refused(_)) => {}
+                Err(StoreError::OutcomeUnknown { .. }) => unknown = Some(*decided),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ApiError::Contended)
+    }
+
+    async fn find(&self, name: &UnitName) -> Result<Found, StoreError> {
+        let key = self.prefix.encode(&Key::Unit(name.clone()));
+        let snapshot = self.store.range(&Selection::Key(key), None).await?;
+        let mut mirror = Mirror::new(self.prefix.clone());
+        mirror.reset(snapshot);
+        Ok(Found::in_mirror(&mirror, &self.prefix, name))
+    }
+
+    fn decide(&self, order: &Order, found: Found) -> Result<Decision, ApiError> {
+        let key = self.prefix.encode(&Key::Unit(order.name().clone()));
+        match order {
+            Order::Delete(_) => delete(key, found),
+            Order::Put(request) => put(key, request, found),
+        }
+    }
+}
+
+fn delete(key: String, found: Found) -> Result<Decision, ApiError> {
+    let (uid, generation, modified) = match found {
+        Found::Nothing => return Err(ApiError::NoUnit),
+        Found::Unit { unit, created, modified } => (created.0, unit.generation, modified),
+        Found::Unreadable { modified, .. } => (0, 0, modified),
+    };
+    Ok(Decision::Write(Box::new(Decided {
+        compare: Compare::Modified(key.clone(), modified),
+        write: Write::Delete(key),
+        is_created: false,
+        uid: Some(uid),
+        generation,
+        intended: None,
+    })))
+}
+
+fn put(key: String, request: &Request, found: Found) -> Result<Decision, ApiError> {
+    let (existing, created, modified) = match found {
+        Found::Nothing => (None, None, Revision::ABSENT),
+        Found::Unit { unit, created, modified } => (Some(unit), Some(created), modified),
+        Found::Unreadable { reason, .. } => return Err(ApiError::Unreadable(reason)),
+    };
+    let (unit, is_created) = match accept(existing.as_ref(), request)? {
+        Change::Create(unit) | Change::Replace(unit) => (unit, true),
+        Change::Update(unit) => (unit, false),
+        Change::Nothing => {
+            let generation = existing.map_or(0, |unit| unit.generation);
+            let uid = created.unwrap_or_default().0;
+            let written = Written { is_created: false, uid, generation, revision: modified };
+            return Ok(Decision::Done(written));
+        }
+    };
+    let value = document::encode(&unit);
+    if value.len() > MAX_DOCUMENT {
+        return Err(Refusal::TooLarge(request.name.clone()).into());
+    }
+    Ok(Decision::Write(Box::new(Decided {
+        compare: Compare::Modified(key.clone(), modified),
+        write: Write::Put { key, value, lease: None },
+        is_created,
+        uid: created.map(|created| created.0),
+        generation: unit.generation,
+        intended: Some(unit),
+    })))
+}
+
+impl Found {
+    fn in_mirror(mirror: &Mirror, prefix: &KeyPrefix, name: &UnitName) -> Self {
+        if let Some(stored) = mirror.units.get(name) {
+            let unit = stored.document.clone();
+            return Self::Unit { unit, created: stored.created, modified: stored.modified };
+        }
+        match mirror.unreadable.get(&prefix.encode(&Key::Unit(name.clone()))) {
+            Some(unreadable) => Self::Unreadable {
+                modified: unreadable.modified,
+                reason: with_sources(&unreadable.error),
+            },
+            None => Self::Nothing,
+        }
+    }
+}
+
+impl Decided {
+    fn landed(&self, revision: Revision) -> Written {
+        Written {
+            is_created: self.is_created,
+            uid: self.uid.unwrap_or(revision.0),
+            generation: self.generation,
+            revision,
+        }
+    }
+
+    /// Whether a write whose outcome was not known did land, going by what is stored now.
+    fn has_landed(&self, found: &Found) -> Option<Written> {
+        match (found, &self.intended) {
+            (Found::Nothing, None) => Some(self.landed(Revision::ABSENT)),
+            (Found::Unit { unit, created, modified }, Some(intended)) if unit == intended => {
+                Some(Written { uid: created.0, ..self.landed(*modified) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Orders that land together.
+#[derive(Debug, Default)]
+struct Group {
+    orders: Vec<(usize, Decided)>,
+    bytes: usize,
+}
+
+impl Group {
+    fn is_full_with(&self, decided: &Decided) -> bool {
+        self.orders.len() >= GROUP || self.bytes + decided.size() > GROUP_BYTES
+    }
+
+    fn add(&mut self, index: usize, decided: Decided) {
+        self.bytes += decided.size();
+        self.orders.push((index, decided));
+    }
+}
+
+impl Decided {
+    const fn size(&self) -> usize {
+        match &self.write {
+            Write::Put { key, value, .. } => 2 * key.len() + value.len(),
+            Write::Delete(key) => 2 * key.len(),
+        }
+    }
+}
