@@ -1,3 +1,16 @@
-//! The testbed.
+//! The testbed: real hosts on one Linux machine.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use fleet_tests::{cli, ui};
+
+fn main() -> ExitCode {
+    match cli::run(&cli::Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            ui::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The testbed's commands.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cluster::{self, Cluster, ClusterName};
+use crate::command::{self, CommandError};
+use crate::error::Error;
+use crate::host::Power;
+use crate::{packages, privilege, status, ui};
+
+/// Boot real hosts on this machine and run fleet on them
+#[derive(Debug, Parser)]
+#[command(name = "testbed", bin_name = "cargo testbed")]
+pub struct Arguments {
+    /// Cluster to work on: up to eight small letters
+    #[arg(long, global = true, value_name = "NAME", default_value = cluster::DEFAULT)]
+    cluster: ClusterName,
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Boot a cluster with fleet on it, or repair one
+    Up(UpArgs),
+    /// Run a command on a host, as root
+    Exec(ExecArgs),
+    /// Power a host off without warning
+    Kill(HostArgs),
+    /// Power a host on
+    Boot(HostArgs),
+    /// Cut a host off from the network
+    Cut(HostArgs),
+    /// Connect a host to the network again
+    Heal(HostArgs),
+    /// Show what every host is doing
+    Status,
+    /// Remove the cluster, running or half made
+    Down,
+}
+
+#[derive(Debug, Args)]
+struct UpArgs {
+    /// How many hosts the cluster has (3 unless it is there already)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=99))]
+    hosts: Option<u8>,
+}
+
+#[derive(Debug, Args)]
+struct HostArgs {
+    /// Number of the host, from 1
+    host: u8,
+}
+
+#[derive(Debug, Args)]
+struct ExecArgs {
+    /// Number of the host, from 1
+    host: u8,
+    /// Command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// Whatever went wrong, as a sentence for the person who typed it.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let name = &arguments.cluster;
+    match &arguments.command {
+        Task::Up(up) => self::up(name, up)?,
+        Task::Exec(line) => return exec(name, line),
+        Task::Kill(target) => kill(name, target.host)?,
+        Task::Boot(target) => boot(name, target.host)?,
+        Task::Cut(target) => connect(name, target.host, false)?,
+        Task::Heal(target) => connect(name, target.host, true)?,
+        Task::Status => {
+            privilege::become_root()?;
+            ui::say(status::table(&Cluster::open(name)?).trim_end());
+        }
+        Task::Down => {
+            privilege::become_root()?;
+            let _lock = cluster::lock()?;
+            packages::restore_policy()?;
+            cluster::remove(name)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn up(name: &ClusterName, arguments: &UpArgs) -> Result<(), Error> {
+    privilege::become_root()?;
+    let _lock = cluster::lock()?;
+    packages::install()?;
+    let cluster = Cluster::open_or_make(name, arguments.hosts)?;
+    cluster.power_on()
+}
+
+/// Becomes the command, so that signals, terminal and exit code are its own.
+fn exec(name: &ClusterName, arguments: &ExecArgs) -> Result<ExitCode, Error> {
+    privilege::become_root()?;
+    let host = Cluster::open(name)?.host(arguments.host)?;
+    let mut line = host.command(&arguments.command)?;
+    let source = line.exec();
+    Err(CommandError::Start { line: command::line(&line), source }.into())
+}
+
+fn kill(name: &ClusterName, number: u8) -> Result<(), Error> {
+    privilege::become_root()?;
+    Cluster::open(name)?.host(number)?.power_off()
+}
+
+fn boot(name: &ClusterName, number: u8) -> Result<(), Error> {
+    privilege::become_root()?;
+    let host = Cluster::open(name)?.host(number)?;
+    if host.power() == Power::Off {
+        host.power_on()?;
+    }
+    host.wait_until_up().map(drop)
+}
+
+fn connect(name: &ClusterName, number: u8, connected: bool) -> Result<(), Error> {
+    privilege::become_root()?;
+    Cluster::open(name)?.host(number)?.connect(connected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_after_the_host_belongs_to_the_command() {
+        let line = ["testbed", "exec", "2", "--", "ls", "-l", "--cluster", "x"];
+        let arguments = Arguments::try_parse_from(line).unwrap();
+
+        let Task::Exec(exec) = arguments.command else { panic!("not exec") };
+        assert_eq!((exec.host, arguments.cluster.to_string()), (2, "fleet".to_owned()));
+        assert_eq!(exec.command, ["ls", "-l", "--cluster", "x"]);
+    }
+}

@@ -1,0 +1,30 @@
+//! Real hosts on one Linux machine: the testbed, and what functional tests need of it.
+//!
+//! A [`Cluster`] is a few [`Host`]s, each with its own systemd, on a network of their own, with
+//! etcd and a container registry. Nothing here depends on fleet's other crates: it uses their
+//! binaries as an operator would, and builds without what they need.
+
+pub mod cli;
+pub mod cluster;
+pub mod command;
+pub mod error;
+pub mod host;
+pub mod ui;
+pub mod wait;
+
+mod cgroup;
+mod etcd;
+mod file;
+mod image;
+mod layer;
+mod network;
+mod packages;
+mod paths;
+mod privilege;
+mod process;
+mod registry;
+mod status;
+
+pub use cluster::{Cluster, ClusterName};
+pub use error::Error;
+pub use host::{Host, Power};

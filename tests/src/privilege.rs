@@ -1,0 +1,50 @@
+//! Root is needed for hosts, and only for them: a person builds as themselves.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{self, CommandError, command};
+use crate::error::Error;
+
+/// Whether we are root.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A program as root: itself if we are, else through sudo.
+///
+/// # Errors
+///
+/// We are not root, and there is no sudo.
+pub(crate) fn as_root(program: &Path) -> Result<Command, Error> {
+    if is_root() {
+        return Ok(command([program]));
+    }
+    let sudo = ["/usr/bin/sudo", "/bin/sudo", "/usr/local/bin/sudo"];
+    let sudo = sudo.into_iter().find(|path| Path::new(path).exists()).ok_or(Error::NoRoot)?;
+    let mut line = command([sudo, "--"]);
+    line.arg(program);
+    Ok(line)
+}
+
+/// Becomes this program as root with the same arguments; returns at once if we are root.
+///
+/// # Errors
+///
+/// There is no way to become root.
+pub(crate) fn become_root() -> Result<(), Error> {
+    if is_root() {
+        return Ok(());
+    }
+    let mut line = as_root(&this_program()?)?;
+    line.args(std::env::args_os().skip(1));
+    let source = line.exec();
+    Err(CommandError::Start { line: command::line(&line), source }.into())
+}
+
+/// The path of this program.
+pub(crate) fn this_program() -> Result<PathBuf, Error> {
+    let found = std::env::current_exe();
+    Ok(found.map_err(|source| CommandError::Start { line: "testbed".to_owned(), source })?)
+}
