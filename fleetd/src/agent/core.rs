@@ -1,0 +1,459 @@
+//! The state of the agent and what follows from it. No I/O: events come in, work goes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet_units::{TargetState, UnitFile, UnitName};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::applied::Applied;
+use super::apply::{Batch, Problem};
+use super::assignments::Assignments;
+use super::plan::{Activity, Order, Plan, StopReason, Version, View, plan};
+use super::report::Report;
+use super::seen::{Seen, SeenFile};
+use super::writer::{Writer, Writing};
+use super::{AgentSettings, Registration};
+use crate::backoff::{Backoff, random_jitter};
+use crate::store::{Grant, Revision};
+use crate::systemd::UnitStatus;
+
+pub(crate) mod outcome;
+
+/// Steps that failed for a reason that may pass.
+const RETRY: Backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(30) };
+
+/// How long a machine that leaves waits for its units; systemd kills fleetd after 90 s.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(80);
+
+/// What an earlier fleetd of this boot left.
+#[derive(Debug, Default)]
+pub(crate) struct Adopted {
+    /// Its records.
+    pub(crate) records: BTreeMap<UnitName, Applied>,
+    /// Its unit files.
+    pub(crate) files: BTreeMap<UnitName, String>,
+    /// What systemd says of these units.
+    pub(crate) statuses: Vec<(UnitName, UnitStatus)>,
+    /// The store that it followed.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// Something to do; its end comes back as an [`Event`](super::Event), if it has one.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Remember(UnitName, Applied),
+    DropRecord(UnitName),
+    RememberSeen(Seen),
+    Files(Batch),
+    Ask { unit: UnitName, serial: u64, ask: Ask },
+    AskStatuses(Vec<UnitName>),
+    AskPlaced(UnitName),
+    Write(Writing),
+    KeepAlive(Grant),
+    AskOwnJob,
+    Announce,
+}
+
+/// A job to ask systemd for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Stop the unit; that alone may bring it where this is its record.
+    Stop {
+        /// The record that is reached.
+        reached: Option<Applied>,
+    },
+    /// Start the unit, which makes this its record.
+    Start(Applied),
+}
+
+/// How the agent goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// It does not.
+    Staying,
+    /// It was told to, and asks systemd whether to leave the cluster.
+    Asking,
+    /// It tells the cluster that it leaves.
+    Announcing,
+    /// It stops its units, until this time at most.
+    Leaving(Instant),
+    /// It can go: in order, or leaving everything as it is.
+    Gone(super::Shutdown),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    /// Revision of the assignment that failed: another one is another chance.
+    modified: Revision,
+    attempts: u32,
+    /// `None`: not before the assignment changes.
+    retry_at: Option<Instant>,
+}
+
+/// The agent's state.
+#[derive(Debug)]
+pub(crate) struct Core {
+    settings: Arc<AgentSettings>,
+    seen_file: SeenFile,
+    registration: watch::Sender<Registration>,
+    work: Vec<Work>,
+
+    assignments: Assignments,
+    listed: bool,
+    seen: Option<Seen>,
+    /// Why the store must not be followed.
+    hold: Option<String>,
+
+    applied: BTreeMap<UnitName, Applied>,
+    installed: BTreeMap<UnitName, Version>,
+    jobs: BTreeMap<UnitName, Activity>,
+    /// The newest job of each unit: ends of older ones tell nothing.
+    serials: BTreeMap<UnitName, u64>,
+    last_serial: u64,
+    /// Units whose files are worked on, and what those to be written will hold.
+    filing: BTreeSet<UnitName>,
+    writing: BTreeMap<UnitName, Version>,
+    failures: BTreeMap<UnitName, Failure>,
+    forgetting: BTreeMap<UnitName, Revision>,
+    displaced: BTreeSet<UnitName>,
+    /// Units without an assignment whose place was asked for.
+    asked: BTreeSet<UnitName>,
+    places_not_before: Option<Instant>,
+
+    reports: BTreeMap<UnitName, Report>,
+    writer: Writer,
+    /// Whether all statuses have to be asked for.
+    resync: bool,
+    resync_not_before: Option<Instant>,
+    /// Questions for statuses on their way, and the units that signals told of meanwhile: the
+    /// answer may be older than the signal.
+    questions: u32,
+    signalled: BTreeSet<UnitName>,
+
+    departure: Departure,
+}
+
+impl Core {
+    /// The agent at its start: everything that was left is kept.
+    pub(crate) fn new(
+        settings: Arc<AgentSettings>,
+        registration: watch::Sender<Registration>,
+        adopted: Adopted,
+    ) -> Self {
+        let Adopted { records, files, statuses, seen } = adopted;
+        let installed = files
+            .iter()
+            .filter_map(|(unit, text)| Some((unit, UnitFile::parse(text).ok()?.hash())))
+            .map(|(unit, hash)| (unit.clone(), version_on_disk(records.get(unit), hash)))
+            .collect();
+        let mut reports: BTreeMap<UnitName, Report> =
+            records.iter().map(|(unit, record)| (unit.clone(), Report::adopted(record))).collect();
+        for (unit, status) in statuses {
+            if let Some(report) = reports.get_mut(&unit) {
+                report.set_status(status);
+            }
+        }
+        Self {
+            seen_file: SeenFile::new(&settings.state_directory),
+            assignments: Assignments::new(settings.machine.clone(), settings.prefix.clone()),
+            settings,
+            registration,
+            work: Vec::new(),
+            listed: false,
+            seen,
+            hold: None,
+            applied: records,
+            installed,
+            jobs: BTreeMap::new(),
+            serials: BTreeMap::new(),
+            last_serial: 0,
+            filing: BTreeSet::new(),
+            writing: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            forgetting: BTreeMap::new(),
+            displaced: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            places_not_before: None,
+            reports,
+            writer: Writer::default(),
+            resync: false,
+            resync_not_before: None,
+            questions: 0,
+            signalled: BTreeSet::new(),
+            departure: Departure::Staying,
+        }
+    }
+
+    /// Decides what to do now. To be called after events, and at [`Core::wake`].
+    pub(crate) fn decide(&mut self, now: Instant) {
+        let settled = self.may_act() && self.act(now);
+        if let Departure::Leaving(deadline) = self.departure
+            && ((settled && self.writer.is_done_forgetting()) || now >= deadline)
+        {
+            self.departed(now >= deadline);
+            return;
+        }
+        self.ask_for_places(now);
+        // A machine that goes does not join any more.
+        let joins = self.departure == Departure::Staying || self.writer.presence().is_some();
+        if joins && let Some(writing) = self.writer.next(now) {
+            self.work.push(Work::Write(writing));
+        }
+        if self.resync && self.resync_not_before.is_none_or(|not_before| not_before <= now) {
+            self.resync = false;
+            self.question();
+            self.work.push(Work::AskStatuses(self.reports.keys().cloned().collect()));
+        }
+    }
+
+    /// When to decide again if nothing happens.
+    pub(crate) fn wake(&self, now: Instant) -> Option<Instant> {
+        let retries = self.failures.values().filter_map(|failure| failure.retry_at);
+        let retry = retries.filter(|retry_at| *retry_at > now).min();
+        let places = self.places_not_before.filter(|not_before| *not_before > now);
+        let deadline = match self.departure {
+            Departure::Leaving(deadline) => Some(deadline),
+            Departure::Staying | Departure::Asking | Departure::Announcing | Departure::Gone(_) => {
+                None
+            }
+        };
+        let resync = if self.resync { self.resync_not_before } else { None };
+        [retry, places, deadline, resync, self.writer.wake()].into_iter().flatten().min()
+    }
+
+    /// Takes the work that has come up.
+    pub(crate) fn take_work(&mut self) -> Vec<Work> {
+        mem::take(&mut self.work)
+    }
+
+    /// How the agent goes.
+    pub(crate) const fn departure(&self) -> Departure {
+        self.departure
+    }
+
+    /// The writer, to end the presence with.
+    pub(crate) const fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    fn is_leaving(&self) -> bool {
+        matches!(self.departure, Departure::Leaving(_))
+    }
+
+    /// Whether the registry's word counts: not before this machine is surely the one that is
+    /// meant, and not on the word of a store that is not the one it was.
+    fn may_act(&self) -> bool {
+        let registered = *self.registration.borrow() == Registration::Registered;
+        self.is_leaving() || (registered && self.listed && self.hold.is_none())
+    }
+
+    /// Does what may be done now; tells whether nothing is left to do.
+    fn act(&mut self, now: Instant) -> bool {
+        let blocked = self.blocked(now);
+        let plan = plan(&View {
+            assigned: self.assignments.assigned(),
+            applied: &self.applied,
+            installed: &self.installed,
+            jobs: &self.jobs,
+            filing: &self.filing,
+            blocked: &blocked,
+            displaced: &self.displaced,
+            forgetting: &self.forgetting,
+            leaving: self.is_leaving(),
+        });
+        let retrying = self.failures.values().any(|failure| failure.retry_at > Some(now));
+        let settled =
+            plan == Plan::default() && self.jobs.is_empty() && self.filing.is_empty() && !retrying;
+        if plan != Plan::default() {
+            debug!(?plan, "Planned");
+        }
+        self.carry_out(plan, now);
+        settled
+    }
+
+    /// Units whose last failure stands.
+    fn blocked(&mut self, now: Instant) -> BTreeSet<UnitName> {
+        let assigned = self.assignments.assigned();
+        self.failures.retain(|unit, failure| {
+            let modified =
+                assigned.get(unit).map_or(Revision::ABSENT, |assigned| assigned.modified);
+            modified == failure.modified
+        });
+        let standing = self
+            .failures
+            .iter()
+            .filter(|(_, failure)| failure.retry_at.is_none_or(|retry_at| retry_at > now));
+        standing.map(|(unit, _)| unit.clone()).collect()
+    }
+
+    fn carry_out(&mut self, plan: Plan, now: Instant) {
+        for (unit, reason) in plan.stops {
+            info!(%unit, %reason, "Stopping unit");
+            let reached = self.reached_by_stop(&unit, reason);
+            self.jobs.insert(unit.clone(), Activity::Stopping);
+            self.ask(unit, Ask::Stop { reached });
+        }
+        for unit in plan.notes {
+            if let Some(record) = self.wanted(&unit) {
+                self.note(&unit, record, now);
+            }
+        }
+        for unit in plan.starts {
+            if let Some(record) = self.wanted(&unit) {
+                info!(%unit, "Starting unit");
+                self.jobs.insert(unit.clone(), Activity::Asking);
+                self.ask(unit, Ask::Start(record));
+            }
+        }
+        self.file(plan.installs, plan.removals);
+        for (unit, modified) in plan.forgets {
+            self.forgetting.insert(unit.clone(), modified);
+            self.writer.forget(&unit, modified);
+        }
+    }
+
+    fn file(&mut self, installs: BTreeSet<UnitName>, removals: BTreeSet<UnitName>) {
+        let texts = installs.into_iter().filter_map(|unit| {
+            let text = self.assignments.document(&unit)?.text.clone();
+            Some((unit, text))
+        });
+        let batch = Batch { installs: texts.collect(), removals };
+        if batch == Batch::default() {
+            return;
+        }
+        self.filing = batch.installs.keys().chain(&batch.removals).cloned().collect();
+        let versions = batch.installs.keys().filter_map(|unit| {
+            let Applied { uid, hash, .. } = self.wanted(unit)?;
+            Some((unit.clone(), Version { uid, hash }))
+        });
+        self.writing = versions.collect();
+        self.question();
+        self.work.push(Work::Files(batch));
+    }
+
+    fn reached_by_stop(&self, unit: &UnitName, reason: StopReason) -> Option<Applied> {
+        match reason {
+            StopReason::Target | StopReason::Restarted => {
+                self.wanted(unit).filter(|wanted| wanted.target == TargetState::Loaded)
+            }
+            StopReason::Released
+            | StopReason::Displaced
+            | StopReason::Leaving
+            | StopReason::Changed => None,
+        }
+    }
+
+    fn note(&mut self, unit: &UnitName, record: Applied, now: Instant) {
+        let idle = !self.jobs.contains_key(unit);
+        let report = self.reports.entry(unit.clone()).or_default();
+        report.reached(&record);
+        if idle && report.busy() {
+            report.ended(Some(crate::systemd::JobResult::Done));
+        }
+        self.remember(unit, record);
+        self.failures.remove(unit);
+        self.post(unit, now);
+    }
+
+    fn ask(&mut self, unit: UnitName, ask: Ask) {
+        self.last_serial += 1;
+        let serial = self.last_serial;
+        self.serials.insert(unit.clone(), serial);
+        self.work.push(Work::Ask { unit, serial, ask });
+    }
+
+    fn remember(&mut self, unit: &UnitName, record: Applied) {
+        self.work.push(Work::Remember(unit.clone(), record.clone()));
+        self.applied.insert(unit.clone(), record);
+    }
+
+    fn wanted(&self, unit: &UnitName) -> Option<Applied> {
+        match &self.assignments.assigned().get(unit)?.order {
+            Order::Hold(wanted) => Some(wanted.clone()),
+            Order::Release | Order::Keep => None,
+        }
+    }
+
+    /// Units that nothing assigns may have been placed elsewhere while we did not look.
+    fn ask_for_places(&mut self, now: Instant) {
+        let too_soon = self.places_not_before.is_some_and(|not_before| not_before > now);
+        if too_soon || !self.may_act() || !self.listed || self.is_leaving() {
+            return;
+        }
+        let assigned = self.assignments.assigned();
+        let orphans: Vec<UnitName> = self
+            .applied
+            .keys()
+            .chain(self.installed.keys())
+            .filter(|unit| !assigned.contains_key(*unit) && !self.asked.contains(*unit))
+            .cloned()
+            .collect();
+        for unit in orphans {
+            if self.asked.insert(unit.clone()) {
+                warn!(%unit, "Unit has no assignment and is left as it is");
+                self.work.push(Work::AskPlaced(unit));
+            }
+        }
+    }
+
+    /// Publishes what is known of a unit.
+    fn post(&mut self, unit: &UnitName, now: Instant) {
+        if self.forgetting.contains_key(unit) {
+            return;
+        }
+        let Some(report) = self.reports.get(unit) else { return };
+        let Some(mut state) = report.document() else { return };
+        if let Some(hold) = &self.hold {
+            state.problem = Some(hold.clone());
+        }
+        self.writer.board.set(unit, state, report.busy(), now);
+    }
+
+    /// A step failed: report it, and try again later or not before the assignment changes.
+    fn fail(&mut self, unit: &UnitName, problem: Problem, now: Instant) {
+        let assigned = self.assignments.assigned().get(unit);
+        let modified = assigned.map_or(Revision::ABSENT, |assigned| assigned.modified);
+        let earlier = self.failures.get(unit).filter(|failure| failure.modified == modified);
+        let attempts = earlier.map_or(0, |failure| failure.attempts.saturating_add(1));
+        let retry_at = problem.transient.then(|| now + RETRY.delay(attempts, random_jitter()));
+        if attempts == 0 || !problem.transient {
+            warn!(%unit, error = problem.sentence, "Unit is not what it should be");
+        }
+        self.failures.insert(unit.clone(), Failure { modified, attempts, retry_at });
+        let wanted = self.wanted(unit);
+        let report = self.reports.entry(unit.clone()).or_default();
+        if problem.transient {
+            report.delayed(wanted.as_ref(), problem.sentence);
+        } else {
+            report.refused(wanted.as_ref(), problem.sentence);
+        }
+        self.post(unit, now);
+    }
+
+    fn question(&mut self) {
+        if self.questions == 0 {
+            self.signalled.clear();
+        }
+        self.questions += 1;
+    }
+
+    fn departed(&mut self, late: bool) {
+        if late {
+            let left: Vec<_> = self.applied.keys().map(UnitName::as_str).collect();
+            warn!(?left, "Units are not stopped in time");
+        }
+        self.departure = Departure::Gone(super::Shutdown::Leave);
+    }
+}
+
+/// Which version a file holds as far as it can be trusted: one that is not its record's may have
+/// been written and not linked.
+fn version_on_disk(record: Option<&Applied>, hash: fleet_units::UnitHash) -> Version {
+    let uid = record.filter(|record| record.hash == hash).map_or(0, |record| record.uid);
+    Version { uid, hash }
+}

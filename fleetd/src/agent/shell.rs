@@ -1,0 +1,502 @@
+//! The agent's loop: waits for events, hands them to [`Core`], and carries out the work that comes
+//! of them. Nothing here decides anything.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet_units::UnitName;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use super::applied::Records;
+use super::apply::{Files, Problem, chain};
+use super::core::outcome::Event;
+use super::core::{Adopted, Ask, Core, Departure, Work};
+use super::presence::{Registrar, keep_alive, put_states};
+use super::seen::SeenFile;
+use super::writer::Writing;
+use super::{AgentSettings, Shutdown};
+use crate::backoff::{Backoff, random_jitter};
+use crate::file::FileError;
+use crate::registry::document::{Placed, decode};
+use crate::registry::follow::{Follower, Update};
+use crate::registry::key::Key;
+use crate::store::{Commit, Compare, Revision, Selection, Store, StoreError, Transaction, Write};
+use crate::systemd::files::{UnitDirectory, foreign};
+use crate::systemd::{Job, JobResult, Signal, Systemd, SystemdError};
+
+/// systemd is asked again soon: at boot it may be a moment behind.
+const RETRY: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_secs(5) };
+
+/// Jobs that systemd has not answered yet. It takes pipelined calls well; how long an accepted job
+/// runs does not count.
+const ASKING: usize = 128;
+
+/// Events handled before the next decision, if that many are there: one plan for all of them.
+const BURST: usize = 256;
+
+/// fleetd is restarted within this time, or the machine counts as lost.
+const PARKING_TTL: Duration = Duration::from_secs(60);
+
+/// A restart must not wait for a store that is away.
+const PARKING_DEADLINE: Duration = Duration::from_millis(900);
+
+/// Units stop even if the cluster cannot be told.
+const ANNOUNCING_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Short of what systemd still gives after the units' own deadline.
+const LEAVING_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What the loop works with beside the store.
+#[derive(Debug)]
+pub(crate) struct Hands<M> {
+    files: Files<M>,
+    records: Records,
+    signals: mpsc::Receiver<Signal>,
+}
+
+/// Takes stock of what an earlier fleetd left; waits for systemd if need be.
+pub(crate) async fn adopt<M: Systemd>(
+    settings: &AgentSettings,
+    systemd: &M,
+) -> Result<(Adopted, Hands<M>), FileError> {
+    let directory = UnitDirectory::open(&settings.units_directory)?;
+    let records = Records::open(&settings.state_directory)?;
+    let mut adopted =
+        Adopted { records: records.read()?, files: directory.list()?, ..Adopted::default() };
+    adopted.seen = SeenFile::new(&settings.state_directory).read().unwrap_or_else(|error| {
+        warn!(error = %chain(&error), "Whether the store is the same as before is not known");
+        None
+    });
+    let mut attempt = 0;
+    loop {
+        match take_stock(&mut adopted, &directory, systemd).await {
+            Ok((files, signals)) => return Ok((adopted, Hands { files, records, signals })),
+            Err(error) => {
+                warn!(error = %chain(&error), attempt, "Waiting for systemd");
+                sleep(RETRY.delay(attempt, random_jitter())).await;
+                attempt = attempt.saturating_add(1);
+            }
+        }
+    }
+}
+
+async fn take_stock<M: Systemd>(
+    adopted: &mut Adopted,
+    directory: &UnitDirectory,
+    systemd: &M,
+) -> Result<(Files<M>, mpsc::Receiver<Signal>), SystemdError> {
+    let signals = systemd.signals().await?;
+    let unit_path = systemd.unit_path().await?;
+    let is_foreign = |unit: &UnitName| match foreign(&unit_path, unit, directory.path()) {
+        Ok(None) => false,
+        Ok(Some(path)) => {
+            warn!(%unit, path = %path.display(), "The host has a unit of that name by now, it is left alone");
+            true
+        }
+        Err(error) => {
+            warn!(%unit, error = %chain(&error), "Whose unit it is is not known, it is left alone");
+            true
+        }
+    };
+    adopted.files.retain(|unit, _| !is_foreign(unit));
+    adopted.records.retain(|unit, _| !is_foreign(unit));
+    let mut units: Vec<UnitName> = adopted.records.keys().cloned().collect();
+    units.extend(adopted.files.keys().filter(|unit| !adopted.records.contains_key(*unit)).cloned());
+    if !units.is_empty() {
+        if !systemd.outdated(&units).await?.is_empty() {
+            systemd.reload().await?;
+        }
+        adopted.statuses = systemd.statuses(&units).await?;
+        info!(units = units.len(), "Adopted units");
+    }
+    let files = Files { systemd: systemd.clone(), directory: directory.clone(), unit_path };
+    Ok((files, signals))
+}
+
+/// What a future in flight came to.
+enum Ended<S> {
+    Event(Event),
+    Followed(Feed, Box<Follower<S>>, Update),
+    Accepted { unit: UnitName, serial: u64, ask: Ask, job: Job },
+    Signals(mpsc::Receiver<Signal>),
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Feed {
+    Assignments,
+    Presence,
+}
+
+type InFlight<S> = FuturesUnordered<BoxFuture<'static, Ended<S>>>;
+
+/// The loop and everything that it has in flight.
+pub(crate) struct Shell<S, M> {
+    registrar: Registrar<S>,
+    hands: Hands<M>,
+    seen_file: SeenFile,
+    in_flight: InFlight<S>,
+    asking: Arc<Semaphore>,
+    tasks: TaskTracker,
+    keeping_alive: CancellationToken,
+}
+
+impl<S: Store, M: Systemd> Shell<S, M> {
+    pub(crate) fn new(settings: Arc<AgentSettings>, store: S, hands: Hands<M>) -> Self {
+        let schedule = Selection::Prefix(settings.prefix.schedule_of(&settings.machine));
+        let presence = Selection::Key(settings.machine_key());
+        let shell = Self {
+            seen_file: SeenFile::new(&settings.state_directory),
+            registrar: Registrar { store: store.clone(), settings },
+            hands,
+            in_flight: FuturesUnordered::new(),
+            asking: Arc::new(Semaphore::new(ASKING)),
+            tasks: TaskTracker::new(),
+            keeping_alive: CancellationToken::new(),
+        };
+        shell.follow(Feed::Assignments, Box::new(Follower::new(store.clone(), schedule)));
+        shell.follow(Feed::Presence, Box::new(Follower::new(store, presence)));
+        shell
+    }
+
+    /// Runs the agent to its end.
+    pub(crate) async fn run(mut self, mut core: Core, stop: CancellationToken) -> Shutdown {
+        loop {
+            let now = Instant::now();
+            core.decide(now);
+            self.carry_out(core.take_work());
+            if let Departure::Gone(shutdown) = core.departure() {
+                self.end(core, shutdown).await;
+                return shutdown;
+            }
+            let wake = core.wake(now);
+            let told = core.departure() != Departure::Staying;
+            if let Some(event) = self.wait(wake, (!told).then_some(&stop)).await {
+                self.hand_over(&mut core, event);
+            }
+            for _ in 0..BURST {
+                let Some(event) = self.ready() else { break };
+                self.hand_over(&mut core, event);
+            }
+        }
+    }
+
+    fn hand_over(&mut self, core: &mut Core, event: Event) {
+        core.handle(event, Instant::now());
+        self.carry_out(core.take_work());
+    }
+
+    /// Waits for the next event; `None` at the time to wake.
+    async fn wait(
+        &mut self,
+        wake: Option<Instant>,
+        stop: Option<&CancellationToken>,
+    ) -> Option<Event> {
+        let asleep = async {
+            match wake {
+                Some(wake) => sleep_until(wake).await,
+                None => pending().await,
+            }
+        };
+        let told = async {
+            match stop {
+                Some(stop) => stop.cancelled().await,
+                None => pending().await,
+            }
+        };
+        // systemd tells the states of a unit before the end of its job: so does this order.
+        let ended = tokio::select! {
+            biased;
+            signal = self.hands.signals.recv(), if !self.hands.signals.is_closed() => {
+                return signal.map(Event::Signal).or_else(|| self.subscribe());
+            }
+            () = told => return Some(Event::Stop),
+            ended = self.in_flight.next() => ended,
+            () = asleep => return None,
+        };
+        self.take(ended?)
+    }
+
+    /// The next event, if it is there already.
+    fn ready(&mut self) -> Option<Event> {
+        loop {
+            if let Ok(signal) = self.hands.signals.try_recv() {
+                return Some(Event::Signal(signal));
+            }
+            let ended = self.in_flight.next().now_or_never()??;
+            if let Some(event) = self.take(ended) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn take(&mut self, ended: Ended<S>) -> Option<Event> {
+        match ended {
+            Ended::Event(event) => Some(event),
+            Ended::Nothing => None,
+            Ended::Followed(feed, follower, update) => {
+                self.follow(feed, follower);
+                Some(match feed {
+                    Feed::Assignments => Event::Assignments(update),
+                    Feed::Presence => Event::Presence(update),
+                })
+            }
+            Ended::Accepted { unit, serial, ask, job } => {
+                let (ended_unit, ended_ask) = (unit.clone(), ask.clone());
+                self.in_flight.push(Box::pin(async move {
+                    let result = job.ended().await;
+                    let (unit, ask) = (ended_unit, ended_ask);
+                    Ended::Event(Event::Ended { unit, serial, ask, result })
+                }));
+                Some(Event::Answered { unit, serial, ask, outcome: Ok(()) })
+            }
+            Ended::Signals(signals) => {
+                self.hands.signals = signals;
+                Some(Event::Signal(Signal::Resync))
+            }
+        }
+    }
+
+    /// The signals have ended: asks for others, which take their place.
+    fn subscribe(&self) -> Option<Event> {
+        let systemd = self.hands.files.systemd.clone();
+        self.in_flight.push(Box::pin(async move {
+            let mut attempt = 0;
+            loop {
+                match systemd.signals().await {
+                    Ok(signals) => return Ended::Signals(signals),
+                    Err(error) => {
+                        warn!(error = %chain(&error), attempt, "No signals from systemd");
+                        sleep(RETRY.delay(attempt, random_jitter())).await;
+                        attempt = attempt.saturating_add(1);
+                    }
+                }
+            }
+        }));
+        None
+    }
+
+    fn follow(&self, feed: Feed, mut follower: Box<Follower<S>>) {
+        // Never cancelled: a busy loop would begin lists over and over.
+        self.in_flight.push(Box::pin(async move {
+            let update = follower.next().await;
+            Ended::Followed(feed, follower, update)
+        }));
+    }
+
+    fn carry_out(&mut self, work: Vec<Work>) {
+        for work in work {
+            match work {
+                Work::Remember(unit, record) => {
+                    log_failure(&unit, self.hands.records.write(&unit, &record));
+                }
+                Work::DropRecord(unit) => log_failure(&unit, self.hands.records.remove(&unit)),
+                Work::RememberSeen(seen) => {
+                    if let Err(error) = self.seen_file.write(seen) {
+                        warn!(error = %chain(&error), "Store is not remembered");
+                    }
+                }
+                Work::Files(batch) => {
+                    let files = self.hands.files.clone();
+                    self.push(async move { Event::Filed(files.apply(batch).await) });
+                }
+                Work::Ask { unit, serial, ask } => self.ask(unit, serial, ask),
+                Work::AskStatuses(units) => {
+                    let systemd = self.hands.files.systemd.clone();
+                    self.push(async move { Event::Statuses(systemd.statuses(&units).await) });
+                }
+                Work::AskPlaced(unit) => self.ask_placed(unit),
+                Work::Write(writing) => self.write(writing),
+                Work::KeepAlive(grant) => self.keep_alive(grant),
+                Work::AskOwnJob => {
+                    let systemd = self.hands.files.systemd.clone();
+                    self.push(async move { Event::OwnJob(own_job(&systemd).await) });
+                }
+                Work::Announce => {
+                    let registrar = self.registrar.clone();
+                    self.push(async move { announce(&registrar).await });
+                }
+            }
+        }
+    }
+
+    fn push(&self, event: impl Future<Output = Event> + Send + 'static) {
+        self.in_flight.push(Box::pin(event.map(Ended::Event)));
+    }
+
+    fn ask(&self, unit: UnitName, serial: u64, ask: Ask) {
+        let systemd = self.hands.files.systemd.clone();
+        let asking = Arc::clone(&self.asking);
+        self.in_flight.push(Box::pin(async move {
+            // The semaphore is never closed; without a permit it would be one call too many.
+            let _permit = asking.acquire().await;
+            let answer = match &ask {
+                Ask::Start(_) => systemd.start(&unit).await,
+                // Nothing runs of a template.
+                Ask::Stop { .. } if unit.is_template() => Ok(ended_job()),
+                Ask::Stop { .. } => systemd.stop(&unit).await,
+            };
+            match answer {
+                Ok(job) => Ended::Accepted { unit, serial, ask, job },
+                Err(error) => {
+                    let outcome = Err(Problem::from(&error));
+                    Ended::Event(Event::Answered { unit, serial, ask, outcome })
+                }
+            }
+        }));
+    }
+
+    fn ask_placed(&self, unit: UnitName) {
+        let Registrar { store, settings } = self.registrar.clone();
+        self.push(async move {
+            let key = settings.prefix.encode(&Key::Placed(unit.clone()));
+            let outcome = match store.range(&Selection::Key(key), None).await {
+                Ok(snapshot) => Ok(snapshot.entries.first().and_then(|entry| {
+                    // What cannot be read names no machine: the unit stays.
+                    decode::<Placed>(&entry.value).ok()
+                })),
+                Err(error) => Err(Problem { sentence: chain(&error), transient: true }),
+            };
+            Event::Placed { unit, outcome }
+        });
+    }
+
+    fn write(&self, writing: Writing) {
+        let registrar = self.registrar.clone();
+        match writing {
+            Writing::Register { states, previous } => self.push(async move {
+                let outcome = registrar.register(&states, previous).await;
+                Event::Registered { states, outcome }
+            }),
+            Writing::Publish { states, lease } => self.push(async move {
+                let transaction = put_states(&registrar.settings, &states, lease);
+                let outcome = registrar.store.commit(transaction).await;
+                Event::Published { states, outcome }
+            }),
+            Writing::Forget(units) => {
+                self.push(async move { Event::Forgotten(forget(&registrar, units).await) });
+            }
+        }
+    }
+
+    fn keep_alive(&mut self, grant: crate::store::Grant) {
+        self.keeping_alive.cancel();
+        self.keeping_alive = CancellationToken::new();
+        // A task of its own: however busy the loop is, the lease lives.
+        let task = keep_alive(self.registrar.store.clone(), grant, self.keeping_alive.clone());
+        let task = self.tasks.spawn(task);
+        self.in_flight.push(Box::pin(async move {
+            match task.await {
+                Ok(Some(lease)) => Ended::Event(Event::LeaseLost(lease)),
+                Ok(None) => Ended::Nothing,
+                Err(error) => {
+                    error!(%error, "Keep-alive ended");
+                    Ended::Event(Event::LeaseLost(grant.id))
+                }
+            }
+        }));
+    }
+
+    async fn end(self, mut core: Core, shutdown: Shutdown) {
+        // What is in flight must not write after the documents have moved or gone.
+        drop(self.in_flight);
+        if let Some(presence) = core.writer().presence() {
+            let (deadline, outcome) = match shutdown {
+                Shutdown::StayRunning => {
+                    let states = core.writer().board.take_all();
+                    let parking = self.registrar.park(&states, PARKING_TTL);
+                    (PARKING_DEADLINE, timeout(PARKING_DEADLINE, parking).await)
+                }
+                Shutdown::Leave => {
+                    let leaving = self.registrar.leave(presence.grant.id);
+                    (LEAVING_DEADLINE, timeout(LEAVING_DEADLINE, leaving).await)
+                }
+            };
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(error = %chain(&error), "Presence has to run out"),
+                Err(_) => warn!(?deadline, "Presence has to run out: no answer in time"),
+            }
+        }
+        self.keeping_alive.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+fn log_failure(unit: &UnitName, outcome: Result<(), FileError>) {
+    if let Err(error) = outcome {
+        error!(%unit, error = %chain(&error), "Applied record is not kept: a restart of fleet may start the unit again");
+    }
+}
+
+async fn own_job<M: Systemd>(systemd: &M) -> crate::systemd::OwnJob {
+    match timeout(Duration::from_secs(1), systemd.own_job()).await {
+        Ok(Ok(job)) => job,
+        Ok(Err(_)) | Err(_) => crate::systemd::OwnJob::Other,
+    }
+}
+
+async fn announce<S: Store>(registrar: &Registrar<S>) -> Event {
+    match timeout(ANNOUNCING_DEADLINE, registrar.announce_leave()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(error = %chain(&error), "The cluster is not told of the leave"),
+        Err(_) => warn!(error = "no answer in time", "The cluster is not told of the leave"),
+    }
+    Event::Announced
+}
+
+/// Deletes the documents of units, in one transaction if none of them has changed.
+async fn forget<S: Store>(
+    registrar: &Registrar<S>,
+    units: Vec<(UnitName, Revision)>,
+) -> Vec<(UnitName, Revision, Result<Commit, StoreError>)> {
+    let transaction = |units: &[(UnitName, Revision)]| {
+        let mut transaction = Transaction::default();
+        for (unit, modified) in units {
+            forget_one(&mut transaction, &registrar.settings, unit, *modified);
+        }
+        transaction
+    };
+    if let Ok(Commit::Done(revision)) = registrar.store.commit(transaction(&units)).await {
+        let done = |(unit, modified)| (unit, modified, Ok(Commit::Done(revision)));
+        return units.into_iter().map(done).collect();
+    }
+    let mut outcomes = Vec::new();
+    for (unit, modified) in units {
+        let one = transaction(&[(unit.clone(), modified)]);
+        outcomes.push((unit, modified, registrar.store.commit(one).await));
+    }
+    outcomes
+}
+
+fn forget_one(
+    transaction: &mut Transaction,
+    settings: &AgentSettings,
+    unit: &UnitName,
+    modified: Revision,
+) {
+    let schedule = Key::Schedule(settings.machine.clone(), unit.clone());
+    let schedule = settings.prefix.encode(&schedule);
+    let state = settings.prefix.encode(&Key::State(settings.machine.clone(), unit.clone()));
+    transaction.compares.push(Compare::Modified(schedule.clone(), modified));
+    if modified != Revision::ABSENT {
+        transaction.writes.push(Write::Delete(schedule));
+    }
+    transaction.writes.push(Write::Delete(state));
+}
+
+/// A job that was done before it was asked for.
+fn ended_job() -> Job {
+    let (sender, ended) = tokio::sync::oneshot::channel();
+    // The receiver is held just here.
+    let (Ok(()) | Err(_)) = sender.send(JobResult::Done);
+    Job { ended }
+}
