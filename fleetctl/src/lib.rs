@@ -1,1 +1,87 @@
 //! The operator's command line.
+//!
+//! A command is its arguments and a function; [`run`] reads the command line, runs one, and turns
+//! its end into an exit code. What is decided on the way is pure: where a unit's contents come from
+//! (`source`), what is to be written (`raise`, `lower`), whether a unit is where it should be
+//! (`judge`), how lists look (`table`).
+
+mod argv;
+mod cli;
+mod client;
+mod commands;
+mod error;
+mod judge;
+mod legend;
+mod settings;
+mod source;
+mod ssh;
+mod table;
+mod ui;
+mod wait;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+use client::Client;
+use error::CommandError;
+pub use ui::Ui;
+
+/// Runs the command that the words ask for; the first is the program's name.
+pub async fn run(
+    words: Vec<String>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    ui: &Ui,
+) -> ExitCode {
+    let done = match cli::parse(words) {
+        Ok(cli) => dispatch(cli, environment, ui).await,
+        Err(refused) => refuse(&refused, ui),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(ui),
+    }
+}
+
+/// Tells what the parser has to tell: help that was asked for, or what is wrong.
+fn refuse(refused: &clap::Error, ui: &Ui) -> Result<(), CommandError> {
+    let text = refused.render().to_string();
+    if refused.use_stderr() {
+        return Err(CommandError::usage(text.trim_end()));
+    }
+    Ok(ui.data(&text)?)
+}
+
+async fn dispatch(
+    cli: Cli,
+    environment: &dyn Fn(&str) -> Option<String>,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    let command = match (cli.version, cli.command) {
+        (true, _) | (false, Some(Command::Version)) => return Ok(ui.line(cli::VERSION)?),
+        (false, None) => return Ok(ui.data(&cli::help())?),
+        (false, Some(command)) => command,
+    };
+    let settings = cli.global.settings(environment)?;
+    ui.set_debug(settings.debug);
+    let client = Client::new(settings.endpoint.clone(), settings.request_timeout, ui);
+    match command {
+        Command::Submit(args) => commands::submit::submit(&args, &client, ui).await,
+        Command::Load(args) => commands::load::load(&args, &client, ui).await,
+        Command::Start(args) => commands::start::start(&args, &client, ui).await,
+        Command::Stop(args) => commands::stop::stop(&args, &client, ui).await,
+        Command::Unload(args) => commands::unload::unload(&args, &client, ui).await,
+        Command::Destroy(args) => commands::destroy::destroy(&args, &client, ui).await,
+        Command::ListUnits(args) => commands::list_units::list_units(&args, &client, ui).await,
+        Command::ListUnitFiles(args) => {
+            commands::list_unit_files::list_unit_files(&args, &client, ui).await
+        }
+        Command::ListMachines(args) => {
+            commands::list_machines::list_machines(&args, &client, ui).await
+        }
+        Command::Cat(args) => commands::cat::cat(&args, &client, ui).await,
+        Command::Status(args) => {
+            commands::status::status(&args, &client, ui, &settings.ssh, environment).await
+        }
+        Command::Version => Ok(ui.line(cli::VERSION)?),
+    }
+}

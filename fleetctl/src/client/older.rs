@@ -1,0 +1,86 @@
+//! What 1.0 knows of units, in the shape in which newer servers tell it.
+
+use std::collections::BTreeSet;
+
+use fleet_units::TargetState;
+use fleet_units::api::v2::{Copy, JobState, UnitDetail, Update};
+use fleet_units::api::{Unit, UnitState};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::error::ClientError;
+use super::{CONCURRENT, Client, is_global};
+use crate::legend::Addresses;
+
+/// Asks for each of the units.
+pub(super) async fn ask(
+    client: &Client<'_>,
+    names: &BTreeSet<String>,
+) -> Result<Update, ClientError> {
+    let addresses: Addresses = client.machines().await?.into_iter().collect();
+    let units: Vec<(&String, Option<Unit>, Vec<UnitState>)> = stream::iter(names)
+        .map(|name| async move {
+            let unit = client.unit(name).await?;
+            let states = match unit {
+                Some(_) => client.states_of(name).await?,
+                None => Vec::new(),
+            };
+            Ok::<_, ClientError>((name, unit, states))
+        })
+        .buffered(CONCURRENT)
+        .try_collect()
+        .await?;
+    let mut update = Update::default();
+    for (name, unit, states) in units {
+        match unit {
+            Some(unit) => update.units.push(detail(&unit, &states, &addresses)),
+            None => update.gone.push(name.clone()),
+        }
+    }
+    Ok(update)
+}
+
+/// Puts together what 1.0 says in three places. It has no generations, so every report counts.
+fn detail(unit: &Unit, states: &[UnitState], addresses: &Addresses) -> UnitDetail {
+    let global = is_global(unit);
+    let copies = states.iter().map(|state| copy(unit, state, addresses));
+    let mut machines: Vec<Copy> = copies.collect();
+    if let Some(machine) = unit.machine_id.as_deref().filter(|_| machines.is_empty()) {
+        let address = addresses.of(machine).map(str::to_owned);
+        machines.push(Copy { machine: machine.to_owned(), address, ..Copy::default() });
+    }
+    UnitDetail {
+        name: unit.name.clone(),
+        global,
+        desired_state: unit.desired_state.unwrap_or_default(),
+        current_state: (!global).then(|| unit.current_state.unwrap_or_default()),
+        machines,
+        ..UnitDetail::default()
+    }
+}
+
+fn copy(unit: &Unit, state: &UnitState, addresses: &Addresses) -> Copy {
+    let elsewhere = unit.machine_id.as_ref().is_some_and(|machine| *machine != state.machine_id);
+    Copy {
+        machine: state.machine_id.clone(),
+        address: addresses.of(&state.machine_id).map(str::to_owned),
+        current: unit.current_state.unwrap_or_default(),
+        load: state.systemd_load_state.clone(),
+        active: state.systemd_active_state.clone(),
+        sub: state.systemd_sub_state.clone(),
+        job: job(unit, state),
+        leaving: elsewhere,
+        ..Copy::default()
+    }
+}
+
+/// Guesses from a unit's state how far its job is, which 1.0 does not tell.
+fn job(unit: &Unit, state: &UnitState) -> JobState {
+    if unit.desired_state != Some(TargetState::Launched) {
+        return JobState::None;
+    }
+    match state.systemd_active_state.as_str() {
+        "activating" | "reloading" | "deactivating" => JobState::Running,
+        "failed" => JobState::Failed,
+        _ => JobState::Done,
+    }
+}

@@ -1,0 +1,164 @@
+//! What becomes of units, as it happens.
+//!
+//! The first update tells all that is known of the units; each later one what has changed. The
+//! stream of newer servers is taken up again when it breaks; 1.0 is asked again and again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fleet_units::api;
+use fleet_units::api::v2::Update;
+use http_body_util::BodyExt;
+use hyper::Method;
+use tokio::time::Instant;
+
+use super::error::{ClientError, describe};
+use super::http::{self, Asking, Streaming};
+use super::{Client, encoded, older};
+
+const PATH: &str = "/fleet/v2/events";
+
+/// Longer addresses are refused by HTTP libraries; then all units are followed.
+const MAX_QUERY: usize = 48 * 1024;
+
+/// 1.0's own rhythm of asking.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Follows some units.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    client: &'a Client<'a>,
+    names: BTreeSet<String>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Stream(Lines),
+    /// Asks 1.0; the flag says that this is the first time.
+    Asking {
+        first: bool,
+    },
+}
+
+/// A body, cut into lines.
+#[derive(Debug)]
+struct Lines {
+    streaming: Streaming,
+    unread: Vec<u8>,
+}
+
+impl Client<'_> {
+    /// Begins to follow units.
+    pub(crate) async fn watch(&self, names: BTreeSet<String>) -> Result<Watch<'_>, ClientError> {
+        let source = self.open(&names).await?;
+        Ok(Watch { client: self, names, source })
+    }
+
+    async fn open(&self, names: &BTreeSet<String>) -> Result<Source, ClientError> {
+        let path = path(names);
+        self.ui.debug(format_args!("HTTP GET {}{path}", self.base()));
+        let asking = Asking { method: Method::GET, path, body: None, patience: self.patience };
+        let streaming = http::stream(&self.endpoint, asking).await?;
+        if streaming.status.is_success() {
+            return Ok(Source::Stream(Lines { streaming, unread: Vec::new() }));
+        }
+        if streaming.status.as_u16() == 404 {
+            return Ok(Source::Asking { first: true });
+        }
+        let code = streaming.status.as_u16();
+        let body = streaming.body.collect().await;
+        let body = body.map_err(|error| ClientError::exchange(&self.endpoint, &error))?.to_bytes();
+        Err(ClientError::refused(&self.endpoint, code, &body))
+    }
+}
+
+impl Watch<'_> {
+    /// Gives the first update, within one exchange's patience.
+    pub(crate) async fn first(&mut self) -> Result<Update, ClientError> {
+        let patience = self.client.patience;
+        let first = tokio::time::timeout(patience, self.next()).await;
+        first.unwrap_or_else(|_| {
+            let endpoint = self.client.endpoint.clone();
+            Err(ClientError::Silent { endpoint, after: patience })
+        })
+    }
+
+    /// Gives the next update.
+    ///
+    /// Cancel safe: a line that is half there waits for the next call.
+    pub(crate) async fn next(&mut self) -> Result<Update, ClientError> {
+        loop {
+            let update = match &mut self.source {
+                Source::Stream(lines) => match lines.next().await {
+                    Some(line) => Some(self.decode(&line)?),
+                    None => {
+                        self.client.ui.debug(format_args!("the stream of changes ended"));
+                        self.source = self.reopen().await?;
+                        None
+                    }
+                },
+                Source::Asking { first } => {
+                    if !std::mem::take(first) {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Some(older::ask(self.client, &self.names).await?)
+                }
+            };
+            if let Some(update) = update {
+                return Ok(self.narrowed(update));
+            }
+        }
+    }
+
+    /// Takes the stream up again; a fleetd that restarts is back soon.
+    async fn reopen(&self) -> Result<Source, ClientError> {
+        let give_up = Instant::now() + self.client.patience;
+        loop {
+            // A server that ends each stream at once must not be asked in a spin.
+            tokio::time::sleep(PAUSE).await;
+            match self.client.open(&self.names).await {
+                Err(ClientError::Connect { .. } | ClientError::Broken { .. })
+                    if Instant::now() < give_up => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Drops units that were not asked for.
+    fn narrowed(&self, mut update: Update) -> Update {
+        update.units.retain(|unit| self.names.contains(&unit.name));
+        update.gone.retain(|name| self.names.contains(name));
+        update
+    }
+
+    fn decode(&self, line: &[u8]) -> Result<Update, ClientError> {
+        api::from_json(line)
+            .map_err(|_| ClientError::not_fleet(&self.client.endpoint, describe(line)))
+    }
+}
+
+impl Lines {
+    /// Gives the next line that is not blank; `None` when the stream has ended or broken.
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                if line.iter().all(u8::is_ascii_whitespace) {
+                    continue;
+                }
+                return Some(line);
+            }
+            let frame = self.streaming.body.frame().await?.ok()?;
+            if let Ok(bytes) = frame.into_data() {
+                self.unread.extend_from_slice(&bytes);
+            }
+        }
+    }
+}
+
+fn path(names: &BTreeSet<String>) -> String {
+    let query: Vec<String> = names.iter().map(|name| format!("name={}", encoded(name))).collect();
+    let query = query.join("&");
+    if query.len() > MAX_QUERY { PATH.to_owned() } else { format!("{PATH}?{query}") }
+}

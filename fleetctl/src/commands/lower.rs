@@ -1,0 +1,258 @@
+//! What stop, unload and destroy have in common.
+
+use std::collections::BTreeSet;
+
+use fleet_units::api::v2::{BatchOutcome, BatchUnit, UnitDetail};
+
+use super::{known, name_of, no_units_given};
+use crate::client::{Client, Watch, succeeded};
+use crate::error::CommandError;
+use crate::judge::{Goal, Written, is_remnant};
+use crate::ui::Ui;
+use crate::wait::{Awaited, BlockArgs, wait};
+
+/// Units that are to do less than before.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct LowerArgs {
+    /// Names of units, or paths of their files
+    #[arg(value_name = "UNIT")]
+    units: Vec<String>,
+    #[command(flatten)]
+    block: BlockArgs,
+}
+
+/// What is to be done with one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// The cluster does not know it.
+    Unknown(String),
+    /// It is less than that already; the note says so.
+    Nothing(String),
+    /// It is on its way there already.
+    Await(UnitDetail),
+    /// This is to be written.
+    Write(UnitDetail, BatchUnit),
+}
+
+/// Lowers what is asked of units, and waits until it is so.
+pub(crate) async fn lower(
+    goal: Goal,
+    args: &LowerArgs,
+    client: &Client<'_>,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    if args.units.is_empty() {
+        no_units_given(ui);
+        return Ok(());
+    }
+    let (names, mut failed) = names(&args.units, ui);
+    let mut watch = client.watch(names.clone()).await?;
+    let mut known = known(watch.first().await?);
+    let steps = names.into_iter().map(|name| step(goal, &name, known.remove(&name))).collect();
+    let awaited = write(goal, steps, client, ui, &mut failed).await?;
+    let done: Vec<String> = awaited.iter().map(|unit| unit.name.clone()).collect();
+    announce_or_wait(goal, awaited, &args.block, &mut watch, ui).await?;
+    if failed {
+        return Err(CommandError::told());
+    }
+    summarise(goal, &done, &args.block, ui);
+    Ok(())
+}
+
+/// Reads the names; those that are none are told, which the flag remembers.
+fn names(arguments: &[String], ui: &Ui) -> (BTreeSet<String>, bool) {
+    let mut names = BTreeSet::new();
+    let mut failed = false;
+    for argument in arguments {
+        match name_of(argument) {
+            Ok(name) => {
+                names.insert(name.to_string());
+            }
+            Err(error) => {
+                ui.note(&format!("Error: {error}"));
+                failed = true;
+            }
+        }
+    }
+    (names, failed)
+}
+
+fn step(goal: Goal, name: &str, unit: Option<UnitDetail>) -> Step {
+    let forgotten = |unit: &UnitDetail| is_remnant(unit) && goal != Goal::Destroy;
+    let Some(unit) = unit.filter(|unit| !forgotten(unit)) else {
+        return Step::Unknown(format!("Unit {name} not found in registry"));
+    };
+    let change = BatchUnit { name: name.to_owned(), ..BatchUnit::default() };
+    let Some(target) = goal.state() else {
+        if is_remnant(&unit) {
+            return Step::Await(unit);
+        }
+        return Step::Write(unit, BatchUnit { delete: true, ..change });
+    };
+    if unit.desired_state < target {
+        let state = unit.desired_state;
+        return Step::Nothing(format!("Unable to {} unit {name} in state {state}", goal.verb()));
+    }
+    if unit.desired_state == target {
+        return Step::Await(unit);
+    }
+    Step::Write(unit, BatchUnit { desired_state: Some(target), ..change })
+}
+
+/// Writes what is to be written, and gives all units that are on their way then.
+async fn write(
+    goal: Goal,
+    steps: Vec<Step>,
+    client: &Client<'_>,
+    ui: &Ui,
+    failed: &mut bool,
+) -> Result<Vec<Awaited>, CommandError> {
+    let mut awaited = Vec::new();
+    let (mut units, mut changes) = (Vec::new(), Vec::new());
+    for step in steps {
+        match step {
+            Step::Unknown(note) | Step::Nothing(note) => ui.note(&note),
+            Step::Await(unit) => awaited.push(already(unit)),
+            Step::Write(unit, change) => {
+                units.push(unit);
+                changes.push(change);
+            }
+        }
+    }
+    let outcomes = client.write(changes).await?;
+    for (unit, outcome) in units.into_iter().zip(outcomes) {
+        if succeeded(&outcome) {
+            awaited.push(Awaited { written: written(&unit, &outcome), ..already(unit) });
+        } else if goal == Goal::Destroy && outcome.status == 404 {
+            ui.line(&format!("Destroyed {}", unit.name))?;
+        } else {
+            let message = outcome.message.unwrap_or_default();
+            let doing = doing(goal);
+            ui.note(&format!("Error {doing} units: unit {}: {message}", unit.name));
+            *failed = true;
+        }
+    }
+    Ok(awaited)
+}
+
+fn already(unit: UnitDetail) -> Awaited {
+    let written = Written { uid: unit.uid, generation: unit.generation };
+    Awaited { name: unit.name.clone(), written, known: Some(unit) }
+}
+
+/// Servers that say nothing of the record have left it the same, or are 1.0.
+fn written(unit: &UnitDetail, outcome: &BatchOutcome) -> Written {
+    Written {
+        uid: outcome.uid.unwrap_or(unit.uid),
+        generation: outcome.generation.unwrap_or(unit.generation),
+    }
+}
+
+async fn announce_or_wait(
+    goal: Goal,
+    awaited: Vec<Awaited>,
+    block: &BlockArgs,
+    watch: &mut Watch<'_>,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    let mut waited = Vec::new();
+    for unit in awaited {
+        let global = unit.known.as_ref().is_some_and(|known| known.global);
+        match (goal, global, block.is_off()) {
+            (Goal::Destroy, _, true) => ui.line(&format!("Destroyed {}", unit.name))?,
+            (Goal::Destroy, _, false) | (_, false, false) => waited.push(unit),
+            (_, true, _) => {
+                ui.line(&format!("Triggered global unit {} {}", unit.name, goal.verb()))?;
+            }
+            (_, false, true) => {
+                ui.line(&format!("Triggered unit {} {}", unit.name, goal.verb()))?;
+            }
+        }
+    }
+    wait(ui, goal, watch, waited, block).await
+}
+
+fn summarise(goal: Goal, done: &[String], block: &BlockArgs, ui: &Ui) {
+    let past = match goal {
+        Goal::Stop => "stopped",
+        Goal::Unload => "unloaded",
+        Goal::Load | Goal::Start | Goal::Destroy => return,
+    };
+    if !done.is_empty() && !block.is_off() {
+        ui.note(&format!("Successfully {past} units [{}].", done.join(" ")));
+    }
+}
+
+const fn doing(goal: Goal) -> &'static str {
+    match goal {
+        Goal::Load => "loading",
+        Goal::Start => "starting",
+        Goal::Stop => "stopping",
+        Goal::Unload => "unloading",
+        Goal::Destroy => "destroying",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fleet_units::TargetState;
+
+    use super::*;
+
+    fn unit(desired_state: TargetState) -> UnitDetail {
+        let current_state = Some(TargetState::Inactive);
+        let name = "a.service".to_owned();
+        UnitDetail { name, desired_state, current_state, ..UnitDetail::default() }
+    }
+
+    fn shown(goal: Goal, desired: TargetState) -> String {
+        match step(goal, "a.service", Some(unit(desired))) {
+            Step::Unknown(note) | Step::Nothing(note) => note,
+            Step::Await(_) => "await".to_owned(),
+            Step::Write(_, change) if change.delete => "delete".to_owned(),
+            Step::Write(_, change) => format!("set {:?}", change.desired_state),
+        }
+    }
+
+    #[test]
+    fn a_target_is_only_ever_lowered() {
+        let goals = [Goal::Stop, Goal::Unload, Goal::Destroy];
+        let table: Vec<String> = goals
+            .iter()
+            .flat_map(|goal| TargetState::ALL.map(|state| (*goal, state)))
+            .map(|(goal, state)| format!("{} {state}: {}", goal.verb(), shown(goal, state)))
+            .collect();
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        stop inactive: Unable to stop unit a.service in state inactive
+        stop loaded: await
+        stop launched: set Some(Loaded)
+        unload inactive: await
+        unload loaded: set Some(Inactive)
+        unload launched: set Some(Inactive)
+        destroy inactive: delete
+        destroy loaded: delete
+        destroy launched: delete
+        "#);
+    }
+
+    #[test]
+    fn what_is_left_of_a_destroyed_unit_is_only_waited_for() {
+        let remnant = UnitDetail { current_state: None, ..unit(TargetState::Inactive) };
+        assert_eq!(
+            step(Goal::Destroy, "a.service", Some(remnant.clone())),
+            Step::Await(remnant.clone())
+        );
+        assert_eq!(
+            step(Goal::Stop, "a.service", Some(remnant)),
+            Step::Unknown("Unit a.service not found in registry".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_unit_that_nobody_knows_is_told_and_not_written() {
+        assert_eq!(
+            step(Goal::Stop, "a.service", None),
+            Step::Unknown("Unit a.service not found in registry".to_owned())
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! One file for each command: its arguments, and what it does.
+//!
+//! `raise` is what submit, load and start have in common; `lower` is that of stop, unload and
+//! destroy.
+
+pub(crate) mod cat;
+pub(crate) mod destroy;
+pub(crate) mod list_machines;
+pub(crate) mod list_unit_files;
+pub(crate) mod list_units;
+pub(crate) mod load;
+mod lower;
+mod raise;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod submit;
+pub(crate) mod unload;
+
+use std::collections::BTreeMap;
+
+use fleet_units::UnitName;
+use fleet_units::api::v2::{UnitDetail, Update};
+
+use crate::client::{Client, ClientError};
+use crate::error::CommandError;
+use crate::ui::Ui;
+
+/// What is known of units, by name.
+type Known = BTreeMap<String, UnitDetail>;
+
+/// Sorts what a watch tells first.
+fn known(first: Update) -> Known {
+    first.units.into_iter().map(|unit| (unit.name.clone(), unit)).collect()
+}
+
+/// Names the unit that an argument means, for commands that need it to be there already.
+fn name_of(argument: &str) -> Result<UnitName, CommandError> {
+    UnitName::from_argument(argument)
+        .map_err(|error| CommandError::doing(format!("\"{argument}\" names no unit"), error))
+}
+
+/// As 1.0: scripts give what a query has found, which may be nothing.
+fn no_units_given(ui: &Ui) {
+    ui.note("No units given");
+}
+
+/// Tells of stored documents that lists lack because they cannot be read.
+async fn tell_unreadable(client: &Client<'_>, ui: &Ui) -> Result<(), ClientError> {
+    for document in client.unreadable().await? {
+        ui.note(&format!("WARNING: cannot read {}: {}", document.key, document.reason));
+    }
+    Ok(())
+}

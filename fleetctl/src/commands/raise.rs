@@ -1,0 +1,312 @@
+//! What submit, load and start have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fleet_units::api::v2::{BatchOutcome, BatchUnit, JobState, UnitDetail};
+use fleet_units::{Directives, TargetState, UnitName};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Known, known, no_units_given};
+use crate::client::{CONCURRENT, Client, ClientError, Watch, succeeded};
+use crate::error::{CommandError, chain};
+use crate::judge::{Goal, Written, is_remnant};
+use crate::source::{Argument, Findings, Registered, Resolved, SourceError, resolve};
+use crate::ui::Ui;
+use crate::wait::{Awaited, BlockArgs, wait};
+
+/// Units that are to do more than before.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RaiseArgs {
+    /// Paths of unit files, or names of units or of instances of templates
+    #[arg(value_name = "UNIT")]
+    units: Vec<String>,
+    /// Replace units that the cluster knows already by what the files say
+    #[arg(long)]
+    replace: bool,
+    /// Has no effect: units are not signed any more
+    #[arg(long, hide = true)]
+    sign: bool,
+}
+
+/// How far units are to be brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Raise<'a> {
+    /// Known to the cluster.
+    Submit,
+    /// On a machine.
+    Load(&'a BlockArgs),
+    /// Running.
+    Start(&'a BlockArgs),
+}
+
+/// What is to be done with one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step {
+    name: String,
+    global: bool,
+    /// What is to be written, if anything is.
+    change: Option<BatchUnit>,
+}
+
+impl Raise<'_> {
+    const fn target(self) -> TargetState {
+        match self {
+            Self::Submit => TargetState::Inactive,
+            Self::Load(_) => TargetState::Loaded,
+            Self::Start(_) => TargetState::Launched,
+        }
+    }
+
+    /// States of units that may be replaced on the way.
+    const fn replaceable(self) -> &'static [TargetState] {
+        use TargetState::{Inactive, Launched, Loaded};
+        match self {
+            Self::Submit => &[Inactive],
+            Self::Load(_) => &[Inactive, Loaded],
+            Self::Start(_) => &[Inactive, Loaded, Launched],
+        }
+    }
+
+    const fn doing(self) -> &'static str {
+        match self {
+            Self::Submit => "creating",
+            Self::Load(_) => "loading",
+            Self::Start(_) => "starting",
+        }
+    }
+}
+
+/// Makes units known where they are not, raises what is asked of them, and waits until it is so.
+pub(crate) async fn raise(
+    raise: Raise<'_>,
+    args: &RaiseArgs,
+    client: &Client<'_>,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    if args.units.is_empty() {
+        no_units_given(ui);
+        return Ok(());
+    }
+    let mut failed = false;
+    let arguments = arguments(&args.units, ui, &mut failed);
+    let names = arguments.iter().map(|argument| argument.name.to_string()).collect();
+    let mut watch = client.watch(names).await?;
+    let mut known = known(watch.first().await?);
+    // A unit of which only remnants are left is made anew.
+    known.retain(|_, unit| !is_remnant(unit));
+    let findings = gather(client, &arguments, &known, args.replace).await?;
+    let mut steps = Vec::new();
+    for (argument, findings) in arguments.iter().zip(findings) {
+        let may_replace = args.replace.then(|| raise.replaceable());
+        let step = resolve(argument, findings, may_replace).and_then(|resolved| {
+            tell(&resolved, ui);
+            step(raise, &argument.name, resolved, known.get(argument.name.as_str()))
+        });
+        match step {
+            Ok(step) => steps.push(step),
+            Err(error) => {
+                ui.note(&format!("Error creating units: {}", chain(&error)));
+                failed = true;
+            }
+        }
+    }
+    let raised = write(raise, steps, known, client, ui, &mut failed).await?;
+    announce_or_wait(raise, raised, &mut watch, ui).await?;
+    if failed { Err(CommandError::told()) } else { Ok(()) }
+}
+
+/// Reads the arguments; a name that stands twice counts once.
+fn arguments(words: &[String], ui: &Ui, failed: &mut bool) -> Vec<Argument> {
+    let mut seen = BTreeSet::new();
+    let mut arguments = Vec::new();
+    for word in words {
+        match Argument::parse(word) {
+            Ok(argument) if seen.insert(argument.name.clone()) => arguments.push(argument),
+            Ok(_) => {}
+            Err(error) => {
+                ui.note(&format!("Error creating units: {}", chain(&error)));
+                *failed = true;
+            }
+        }
+    }
+    arguments
+}
+
+/// Finds all that decides about the contents of units, and asks the registry only for that.
+async fn gather(
+    client: &Client<'_>,
+    arguments: &[Argument],
+    known: &Known,
+    replace: bool,
+) -> Result<Vec<Findings>, ClientError> {
+    let mut findings: Vec<Findings> = Vec::with_capacity(arguments.len());
+    let mut wanted: BTreeSet<UnitName> = BTreeSet::new();
+    for argument in arguments {
+        let (file, template_file) = argument.local();
+        let is_known = known.contains_key(argument.name.as_str());
+        let is_local = file.is_some() || template_file.is_some();
+        if is_known && (is_local || replace) {
+            wanted.insert(argument.name.clone());
+        }
+        if file.is_none() && (replace || !is_known) {
+            wanted.extend(argument.name.template());
+        }
+        findings.push(Findings { file, template_file, ..Findings::default() });
+    }
+    let units = units(client, wanted).await?;
+    for (argument, findings) in arguments.iter().zip(&mut findings) {
+        let template = argument.name.template().and_then(|template| units.get(&template));
+        findings.template = template.and_then(|template| template.contents.clone());
+        let unknown = |unit: &UnitDetail| Registered {
+            desired: unit.desired_state,
+            contents: None,
+            verbatim: false,
+        };
+        let fetched = units.get(&argument.name).cloned();
+        findings.registered = fetched.or_else(|| known.get(argument.name.as_str()).map(unknown));
+    }
+    Ok(findings)
+}
+
+async fn units(
+    client: &Client<'_>,
+    names: BTreeSet<UnitName>,
+) -> Result<BTreeMap<UnitName, Registered>, ClientError> {
+    stream::iter(names)
+        .map(|name| async move {
+            let unit = client.unit(name.as_str()).await?;
+            Ok(unit.map(|unit| (name, Registered::of(&unit))))
+        })
+        .buffered(CONCURRENT)
+        .try_filter_map(|found| async move { Ok(found) })
+        .try_collect()
+        .await
+}
+
+fn tell(resolved: &Resolved, ui: &Ui) {
+    match resolved {
+        Resolved::Keep { note } => note.iter().for_each(|note| ui.note(note)),
+        Resolved::Same { note } => ui.note(note),
+        Resolved::Write { notes, .. } => notes.iter().for_each(|note| ui.note(note)),
+    }
+}
+
+/// Decides what is to be written of a unit.
+fn step(
+    raise: Raise<'_>,
+    name: &UnitName,
+    resolved: Resolved,
+    known: Option<&UnitDetail>,
+) -> Result<Step, SourceError> {
+    let target = raise.target();
+    if name.is_template() && target > TargetState::Inactive {
+        return Err(SourceError::Template(name.clone()));
+    }
+    let desired = known.map_or(TargetState::Inactive, |unit| unit.desired_state);
+    let change = BatchUnit { name: name.to_string(), ..BatchUnit::default() };
+    let (change, global) = match resolved {
+        Resolved::Write { contents, .. } => {
+            let global = Directives::lenient(&contents, name).global;
+            let (options, text) = (contents.options().to_vec(), Some(contents.text().to_owned()));
+            let desired_state = Some(target.max(desired));
+            (Some(BatchUnit { options, text, desired_state, ..change }), global)
+        }
+        Resolved::Keep { .. } | Resolved::Same { .. } => {
+            let restart = matches!(raise, Raise::Start(_)) && known.is_some_and(has_failed);
+            let raised = restart || desired < target;
+            // Somebody may have started it since: load leaves that as it is.
+            let raise_only = matches!(raise, Raise::Load(_));
+            let change = BatchUnit { desired_state: Some(target), restart, raise_only, ..change };
+            (raised.then_some(change), known.is_some_and(|unit| unit.global))
+        }
+    };
+    Ok(Step { name: name.to_string(), global, change })
+}
+
+/// Whether a unit is to run and systemd has given it up.
+///
+/// A global unit never counts: starting it again would end it on the machines where it runs.
+fn has_failed(unit: &UnitDetail) -> bool {
+    let failed = |copy: &fleet_units::api::v2::Copy| {
+        let latest = copy.uid == unit.uid && copy.observed >= unit.generation;
+        let dead = copy.job == JobState::Failed && copy.active == "inactive";
+        latest && !copy.leaving && (copy.active == "failed" || dead)
+    };
+    unit.desired_state == TargetState::Launched && !unit.global && unit.machines.iter().any(failed)
+}
+
+/// Writes what is to be written; gives the units of which the cluster has taken note.
+async fn write(
+    raise: Raise<'_>,
+    steps: Vec<Step>,
+    mut known: Known,
+    client: &Client<'_>,
+    ui: &Ui,
+    failed: &mut bool,
+) -> Result<Vec<(Step, Awaited)>, CommandError> {
+    let changes = steps.iter().filter_map(|step| step.change.clone()).collect();
+    let mut outcomes = client.write(changes).await?.into_iter();
+    let mut raised = Vec::with_capacity(steps.len());
+    for step in steps {
+        let known = known.remove(&step.name);
+        let outcome = step.change.as_ref().and_then(|_| outcomes.next());
+        if let Some(refused) = outcome.as_ref().filter(|outcome| !succeeded(outcome)) {
+            ui.note(&refusal(raise, &step, refused));
+            *failed = true;
+            continue;
+        }
+        let written = written(known.as_ref(), outcome.as_ref());
+        raised.push((step.clone(), Awaited { name: step.name, written, known }));
+    }
+    Ok(raised)
+}
+
+fn refusal(raise: Raise<'_>, step: &Step, outcome: &BatchOutcome) -> String {
+    let message = outcome.message.as_deref().unwrap_or("fleet gave no reason");
+    let name = &step.name;
+    let creates = step.change.as_ref().is_some_and(|change| change.text.is_some());
+    if creates {
+        return format!("Error creating units: failed creating unit {name}: {message}");
+    }
+    format!("Error {} units: unit {name}: {message}", raise.doing())
+}
+
+fn written(known: Option<&UnitDetail>, outcome: Option<&BatchOutcome>) -> Written {
+    let before = known.map(|unit| Written { uid: unit.uid, generation: unit.generation });
+    let before = before.unwrap_or_default();
+    Written {
+        uid: outcome.and_then(|outcome| outcome.uid).unwrap_or(before.uid),
+        generation: outcome.and_then(|outcome| outcome.generation).unwrap_or(before.generation),
+    }
+}
+
+async fn announce_or_wait(
+    raise: Raise<'_>,
+    raised: Vec<(Step, Awaited)>,
+    watch: &mut Watch<'_>,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    let (goal, block) = match raise {
+        Raise::Submit => {
+            for (step, _) in raised.iter().filter(|(step, _)| step.change.is_some()) {
+                ui.line(&format!("Unit {} {}", step.name, TargetState::Inactive))?;
+            }
+            return Ok(());
+        }
+        Raise::Load(block) => (Goal::Load, block),
+        Raise::Start(block) => (Goal::Start, block),
+    };
+    let mut awaited = Vec::new();
+    for (step, unit) in raised {
+        match (step.global, block.is_off()) {
+            (true, _) => {
+                ui.line(&format!("Triggered global unit {} {}", step.name, goal.verb()))?;
+            }
+            (false, true) => {
+                ui.line(&format!("Triggered unit {} {}", step.name, goal.verb()))?;
+            }
+            (false, false) => awaited.push(unit),
+        }
+    }
+    wait(ui, goal, watch, awaited, block).await
+}

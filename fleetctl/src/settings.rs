@@ -1,0 +1,187 @@
+//! Settings of every command: flags first, then `FLEETCTL_*`, then the default.
+
+use std::time::Duration;
+
+use crate::argv::truth;
+use crate::client::{DEFAULT_ENDPOINT, Endpoint};
+use crate::error::CommandError;
+
+/// Flags that every command takes, before or after its name.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Global flags")]
+pub(crate) struct GlobalArgs {
+    /// unix:///PATH or http://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Seconds that one request may take [default: 3]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    request_timeout: Option<String>,
+    /// User who logs in to other machines [default: core]
+    #[arg(long, global = true, value_name = "USER")]
+    ssh_username: Option<String>,
+    /// Seconds that connecting to another machine may take [default: 10]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    ssh_timeout: Option<String>,
+    /// File with the host keys of machines [default: ~/.fleetctl/known_hosts]
+    #[arg(long, global = true, value_name = "PATH")]
+    known_hosts_file: Option<String>,
+    /// Whether the host keys of machines are checked [default: true]
+    #[arg(
+        long,
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    strict_host_key_checking: Option<String>,
+    /// Tell on standard error what is asked of fleet
+    #[arg(
+        long,
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    debug: Option<String>,
+    /// Only API, as there is no other way to the cluster any more
+    #[arg(long, global = true, hide = true)]
+    driver: Option<String>,
+    /// Only true, for the same reason
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    experimental_api: Option<String>,
+}
+
+/// What the flags and the environment say together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// Where fleet's API is.
+    pub(crate) endpoint: Endpoint,
+    /// How long one request may take.
+    pub(crate) request_timeout: Duration,
+    /// How to reach other machines.
+    pub(crate) ssh: SshSettings,
+    /// Whether requests are told.
+    pub(crate) debug: bool,
+}
+
+/// How to reach other machines.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SshSettings {
+    /// The program.
+    pub(crate) program: String,
+    /// Who logs in.
+    pub(crate) username: String,
+    /// How long connecting may take.
+    pub(crate) timeout: Duration,
+    /// Where host keys are, unless it is the usual place.
+    pub(crate) known_hosts_file: Option<String>,
+    /// Whether host keys are checked.
+    pub(crate) strict: bool,
+}
+
+/// Looks variables of the environment up.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl GlobalArgs {
+    /// Completes the flags from the environment, and checks both.
+    pub(crate) fn settings(&self, environment: Environment<'_>) -> Result<Settings, CommandError> {
+        let given = Given(environment);
+        given.refuse_other_ways(self)?;
+        let endpoint = given.text(&self.endpoint, "endpoint");
+        let endpoint = endpoint.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        let endpoint = endpoint.parse().map_err(|error| {
+            CommandError::usage(format!("Unable to initialize client: {error}"))
+        })?;
+        let username = given.text(&self.ssh_username, "ssh-username");
+        Ok(Settings {
+            endpoint,
+            request_timeout: given.seconds(&self.request_timeout, "request-timeout", 3)?,
+            ssh: SshSettings {
+                program: given.variable("FLEETCTL_SSH").unwrap_or_else(|| "ssh".to_owned()),
+                username: username.unwrap_or_else(|| "core".to_owned()),
+                timeout: given.seconds(&self.ssh_timeout, "ssh-timeout", 10)?,
+                known_hosts_file: given.text(&self.known_hosts_file, "known-hosts-file"),
+                strict: given.truth(
+                    &self.strict_host_key_checking,
+                    "strict-host-key-checking",
+                    true,
+                )?,
+            },
+            debug: given.truth(&self.debug, "debug", false)?,
+        })
+    }
+}
+
+/// The environment, in which an empty value is none.
+struct Given<'a>(Environment<'a>);
+
+impl Given<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, flag: &Option<String>, name: &str) -> Option<String> {
+        flag.clone().or_else(|| self.variable(&variable_of(name)))
+    }
+
+    fn seconds(
+        &self,
+        flag: &Option<String>,
+        name: &str,
+        default: u64,
+    ) -> Result<Duration, CommandError> {
+        let Some(text) = self.text(flag, name) else { return Ok(Duration::from_secs(default)) };
+        let seconds = text.parse().ok().filter(|seconds: &f64| *seconds > 0.0);
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
+            CommandError::usage(format!("--{name} takes seconds above 0, not \"{text}\""))
+        })
+    }
+
+    fn truth(
+        &self,
+        flag: &Option<String>,
+        name: &str,
+        default: bool,
+    ) -> Result<bool, CommandError> {
+        let Some(text) = self.text(flag, name) else { return Ok(default) };
+        truth(&text).ok_or_else(|| {
+            CommandError::usage(format!("--{name} takes true or false, not \"{text}\""))
+        })
+    }
+
+    /// Refuses settings that would lead to another cluster than the one that is asked.
+    fn refuse_other_ways(&self, flags: &GlobalArgs) -> Result<(), CommandError> {
+        const NO_ETCD: &str = "fleetctl talks to fleetd only, not to etcd: leave --driver and \
+                               --experimental-api out, and name a fleetd with --endpoint";
+        match self.text(&flags.driver, "driver").as_deref() {
+            None | Some("API" | "api") => {}
+            Some("etcd") => return Err(CommandError::usage(NO_ETCD)),
+            Some(other) => {
+                return Err(CommandError::usage(format!("unrecognized driver \"{other}\"")));
+            }
+        }
+        if !self.truth(&flags.experimental_api, "experimental-api", true)? {
+            return Err(CommandError::usage(NO_ETCD));
+        }
+        if let Some(tunnel) = self.variable("FLEETCTL_TUNNEL") {
+            return Err(CommandError::usage(format!(
+                "FLEETCTL_TUNNEL is set to \"{tunnel}\", but tunnels are not supported: unset it, \
+                 and name a fleetd with --endpoint"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn variable_of(flag: &str) -> String {
+    format!("FLEETCTL_{}", flag.replace('-', "_").to_ascii_uppercase())
+}

@@ -1,0 +1,97 @@
+//! The only way out: data goes to standard output, everything else to standard error.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+/// Where a command's words go.
+pub struct Ui {
+    out: RefCell<Box<dyn Write>>,
+    err: RefCell<Box<dyn Write>>,
+    /// Whether somebody watches standard error while the command runs.
+    watched: bool,
+    debug: Cell<bool>,
+    /// Whether a progress line stands unfinished on the terminal.
+    unfinished: Cell<bool>,
+}
+
+impl fmt::Debug for Ui {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ui").field("watched", &self.watched).finish_non_exhaustive()
+    }
+}
+
+impl Ui {
+    /// Writes to these two; `watched` says that `err` is a terminal.
+    pub fn new(out: Box<dyn Write>, err: Box<dyn Write>, watched: bool) -> Self {
+        Self {
+            out: RefCell::new(out),
+            err: RefCell::new(err),
+            watched,
+            debug: Cell::new(false),
+            unfinished: Cell::new(false),
+        }
+    }
+
+    /// Turns the lines of [`Ui::debug`] on or off.
+    pub(crate) fn set_debug(&self, debug: bool) {
+        self.debug.set(debug);
+    }
+
+    /// Writes data that ends as it ends.
+    pub(crate) fn data(&self, text: &str) -> io::Result<()> {
+        self.clear_progress();
+        let mut out = self.out.borrow_mut();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Writes one line of data.
+    pub(crate) fn line(&self, text: &str) -> io::Result<()> {
+        self.data(&format!("{text}\n"))
+    }
+
+    /// Writes data for programs.
+    pub(crate) fn json(&self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+        self.line(&text)
+    }
+
+    /// Tells the operator something that is not data.
+    pub fn note(&self, text: &str) {
+        self.clear_progress();
+        self.tell(&format!("{text}\n"));
+    }
+
+    /// Says what is being waited for, if somebody watches; the next words replace it.
+    pub(crate) fn progress(&self, text: &str) {
+        if self.watched {
+            self.tell(&format!("\r\x1b[K{text}"));
+            self.unfinished.set(true);
+        }
+    }
+
+    /// Takes the progress line away.
+    pub(crate) fn clear_progress(&self) {
+        if self.unfinished.replace(false) {
+            self.tell("\r\x1b[K");
+        }
+    }
+
+    /// Tells what goes on inside, when asked to with `--debug`.
+    pub(crate) fn debug(&self, text: fmt::Arguments<'_>) {
+        if self.debug.get() {
+            self.note(&format!("DEBUG {text}"));
+        }
+    }
+
+    // With standard error gone nobody is left who could be told about it.
+    fn tell(&self, text: &str) {
+        let mut err = self.err.borrow_mut();
+        if err.write_all(text.as_bytes()).is_ok() {
+            err.flush().ok();
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Waits until units are where a command wants them, or until that can't be expected any more.
+
+use std::collections::BTreeMap;
+use std::mem::discriminant;
+use std::time::Duration;
+
+use fleet_units::api::v2::{UnitDetail, Update};
+use tokio::time::{Instant, timeout_at};
+
+use crate::client::{ClientError, Watch};
+use crate::error::CommandError;
+use crate::judge::{Goal, Verdict, Why, Written, judge, judge_gone, obstacles};
+use crate::ui::Ui;
+
+/// How long a unit may stay without a place. Other units may make room meanwhile.
+const PLACEMENT: Duration = Duration::from_secs(10);
+
+/// How long all machines may keep silent while units wait for them. Longer than any lost machine's
+/// lease, and than systemd's reload of some thousand units.
+const SILENCE: Duration = Duration::from_secs(90);
+
+/// One attempt of `--block-attempts`, as long as in 1.0.
+const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// Whether and how long to wait.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct BlockArgs {
+    /// Do not wait: return when the cluster has noted what is asked for
+    #[arg(long)]
+    no_block: bool,
+    /// Wait for at most N times 2 seconds; 0 waits until the job has ended
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    block_attempts: i32,
+}
+
+impl BlockArgs {
+    /// Whether the command returns at once.
+    pub(crate) const fn is_off(&self) -> bool {
+        self.no_block || self.block_attempts < 0
+    }
+
+    fn bound(&self) -> Option<Duration> {
+        let attempts = u32::try_from(self.block_attempts).ok().filter(|attempts| *attempts > 0);
+        attempts.map(|attempts| ATTEMPT.saturating_mul(attempts))
+    }
+}
+
+/// A unit that is waited for.
+#[derive(Clone, Debug)]
+pub(crate) struct Awaited {
+    /// Its name.
+    pub(crate) name: String,
+    /// What was written of it.
+    pub(crate) written: Written,
+    /// The latest that is known of it.
+    pub(crate) known: Option<UnitDetail>,
+}
+
+/// Units that are waited for, and when to stop.
+struct Waiting<'a> {
+    goal: Goal,
+    ui: &'a Ui,
+    pending: BTreeMap<String, Pending>,
+    total: usize,
+    begun: Instant,
+    /// When a machine last said something of one of the units.
+    heard: Instant,
+    bound: Option<Duration>,
+    failed: bool,
+}
+
+struct Pending {
+    written: Written,
+    why: Why,
+    /// Since when it waits for this kind of thing.
+    since: Instant,
+}
+
+/// Waits for all of them; lines go out in the order in which they get there.
+///
+/// # Errors
+///
+/// Fails if one of them does not get there, after having told why, or if fleet cannot be asked.
+pub(crate) async fn wait(
+    ui: &Ui,
+    goal: Goal,
+    watch: &mut Watch<'_>,
+    awaited: Vec<Awaited>,
+    block: &BlockArgs,
+) -> Result<(), CommandError> {
+    let now = Instant::now();
+    let mut waiting = Waiting {
+        goal,
+        ui,
+        pending: BTreeMap::new(),
+        total: awaited.len(),
+        begun: now,
+        heard: now,
+        bound: block.bound(),
+        failed: false,
+    };
+    for unit in awaited {
+        waiting.begin(unit)?;
+    }
+    while let Some(deadline) = waiting.next_deadline() {
+        waiting.show();
+        match timeout_at(deadline, watch.next()).await {
+            Ok(update) => waiting.take(&update.map_err(|error| waiting.lost(error))?)?,
+            Err(_) => waiting.expire(Instant::now()),
+        }
+    }
+    ui.clear_progress();
+    if waiting.failed { Err(CommandError::told()) } else { Ok(()) }
+}
+
+impl Waiting<'_> {
+    fn begin(&mut self, unit: Awaited) -> Result<(), CommandError> {
+        let Awaited { name, written, known } = unit;
+        let verdict =
+            known.map_or(Verdict::Waiting(Why::News), |known| judge(self.goal, &known, written));
+        let pending = Pending { written, why: Why::News, since: self.begun };
+        self.pending.insert(name.clone(), pending);
+        self.settle(&name, verdict)
+    }
+
+    fn take(&mut self, update: &Update) -> Result<(), CommandError> {
+        for unit in &update.units {
+            if let Some(pending) = self.pending.get(&unit.name) {
+                self.heard = Instant::now();
+                let verdict = judge(self.goal, unit, pending.written);
+                self.settle(&unit.name, verdict)?;
+            }
+        }
+        for name in &update.gone {
+            if self.pending.contains_key(name) {
+                self.settle(name, judge_gone(self.goal, name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, name: &str, verdict: Verdict) -> Result<(), CommandError> {
+        match verdict {
+            Verdict::Waiting(why) => {
+                if let Some(pending) = self.pending.get_mut(name) {
+                    if discriminant(&pending.why) != discriminant(&why) {
+                        pending.since = Instant::now();
+                    }
+                    pending.why = why;
+                }
+            }
+            Verdict::Reached(line) => {
+                self.pending.remove(name);
+                self.ui.line(&line)?;
+            }
+            Verdict::Failed(sentence) => self.fail(name, &sentence),
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, name: &str, sentence: &str) {
+        self.pending.remove(name);
+        self.failed = true;
+        self.ui.note(&format!("Error waiting for units: {sentence}"));
+    }
+
+    /// Says when to look for units that have waited for too long; `None` when none is left.
+    fn next_deadline(&self) -> Option<Instant> {
+        // Nothing bounds systemd's job, so look again after a while.
+        let later = Instant::now() + SILENCE;
+        let deadline = |pending: &Pending| self.deadline(pending).unwrap_or(later);
+        self.pending.values().map(deadline).min()
+    }
+
+    fn deadline(&self, pending: &Pending) -> Option<Instant> {
+        let own = match pending.why {
+            Why::Placement(_) => Some(pending.since + PLACEMENT),
+            Why::News | Why::Machine(..) => Some(self.heard + SILENCE),
+            Why::Job(..) => None,
+        };
+        let bound = self.bound.map(|bound| self.begun + bound);
+        own.into_iter().chain(bound).min()
+    }
+
+    fn expire(&mut self, now: Instant) {
+        let expired: Vec<(String, String)> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| self.deadline(pending).is_some_and(|end| end <= now))
+            .map(|(name, pending)| (name.clone(), timed_out(self.goal, name, &pending.why)))
+            .collect();
+        for (name, sentence) in expired {
+            self.fail(&name, &sentence);
+        }
+    }
+
+    fn show(&self) {
+        let Some((name, pending)) = self.pending.iter().next() else { return };
+        let left = self.pending.len();
+        let others = if left > 1 { format!(" and {} more", left - 1) } else { String::new() };
+        let done = if self.total > 1 {
+            format!(" ({}/{} done)", self.total - left, self.total)
+        } else {
+            String::new()
+        };
+        self.ui.progress(&format!("{name}{others}: {}{done}", progress(&pending.why)));
+    }
+
+    fn lost(&self, error: ClientError) -> CommandError {
+        let names: Vec<&str> = self.pending.keys().map(String::as_str).take(3).collect();
+        let more = if self.pending.len() > names.len() { ", ..." } else { "" };
+        CommandError::doing(
+            format!("Error waiting for units, of which {}{more} stand out", names.join(", ")),
+            error,
+        )
+    }
+}
+
+fn progress(why: &Why) -> String {
+    match why {
+        Why::News => "waiting for fleet to act".to_owned(),
+        Why::Placement(_) => "waiting for a machine to take it".to_owned(),
+        Why::Machine(machine, None) => format!("waiting for {machine} to act"),
+        Why::Machine(machine, Some(problem)) => format!("{machine}: {problem}"),
+        Why::Job(machine, words) => format!("{words} on {machine}"),
+    }
+}
+
+fn timed_out(goal: Goal, name: &str, why: &Why) -> String {
+    let what = match goal.state() {
+        Some(state) => format!("timed out waiting for unit {name} to report state {state}"),
+        None => format!("timed out waiting for unit {name} to be gone"),
+    };
+    match why {
+        Why::News => format!("{what}: fleet has not acted on it; does an engine lead?"),
+        Why::Placement(reasons) if reasons.is_empty() => {
+            format!("{what}: it has been given to no machine, and no reason is known")
+        }
+        Why::Placement(reasons) => {
+            format!("{what}: no machine can take it:{}", obstacles(reasons))
+        }
+        Why::Machine(machine, None) => format!("{what}: {machine} has not acted on it"),
+        Why::Machine(machine, Some(problem)) => format!("{what}: {machine} says: {problem}"),
+        Why::Job(machine, words) => {
+            format!("{what}: systemd's job on {machine} goes on, the unit is {words}")
+        }
+    }
+}
