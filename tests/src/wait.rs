@@ -61,6 +61,17 @@ pub fn until<T, E: Display>(
     }
 }
 
+/// Asks again and again for the whole of `period`; a claim that has to hold all the time makes
+/// `check` panic when it does not.
+pub fn throughout(period: Duration, mut check: impl FnMut()) {
+    #[expect(clippy::disallowed_types, reason = "see the import")]
+    let start = Instant::now();
+    while start.elapsed() < period {
+        check();
+        pause();
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "no runtime to block: the testbed is synchronous")]
 fn pause() {
     std::thread::sleep(PAUSE);

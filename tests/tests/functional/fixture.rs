@@ -1,0 +1,248 @@
+//! A clean cluster for each test, and the words in which tests speak of it.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::process::Output;
+use std::time::Duration;
+
+use fleet_tests::wait::until;
+use fleet_tests::{Cluster, ClusterName, Host, Power};
+use serde::Deserialize;
+
+/// Long enough for whatever ought to happen, on a machine that is busy with other things.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `agent_ttl` of the testbed's fleetd.
+pub(crate) const TTL: Duration = Duration::from_secs(5);
+
+/// Where tests put unit files on host 1.
+const UNITS: &str = "/root/units";
+
+/// A line of `list-units --json`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct UnitRow {
+    pub(crate) unit: String,
+    pub(crate) machine: String,
+    pub(crate) load: String,
+    pub(crate) active: String,
+    pub(crate) sub: String,
+}
+
+/// A cluster whose first hosts run fleet and hold no unit.
+pub(crate) struct Fleet {
+    cluster: Cluster,
+    members: u8,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Finished {
+    /// The command ended well.
+    #[track_caller]
+    pub(crate) fn good(self) -> Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+}
+
+impl Fleet {
+    /// Brings the cluster to its clean state: the first `members` hosts run fleet, nothing else.
+    pub(crate) fn of(members: u8) -> Self {
+        let name: ClusterName = std::env::var("FLEET_TESTBED_CLUSTER")
+            .unwrap_or_else(|_| "test".into())
+            .parse()
+            .unwrap();
+        let fleet = Self { cluster: Cluster::open(&name).unwrap(), members };
+        fleet.clean();
+        fleet
+    }
+
+    fn clean(&self) {
+        for host in self.cluster.hosts() {
+            host.bring_up().unwrap();
+            let wanted = if host.number() <= self.members { "start" } else { "stop" };
+            host.read(["systemctl", "reset-failed"]).unwrap();
+            host.read(["systemctl", wanted, "fleet.socket", "fleet.service"]).unwrap();
+        }
+        self.await_machines(usize::from(self.members));
+        until(PATIENCE, "no unit is left", || {
+            let units = self.unit_files();
+            if units.is_empty() && self.units().is_empty() {
+                return Ok(());
+            }
+            let names: Vec<&str> = units.iter().map(String::as_str).collect();
+            self.fleetctl(&[&["destroy"], names.as_slice()].concat());
+            Err(format!("{units:?}"))
+        });
+        let script = "rm -rf /root/units";
+        self.host(1).read(["sh", "-c", script]).unwrap();
+    }
+
+    /// A host by its number.
+    pub(crate) fn host(&self, number: u8) -> Host {
+        self.cluster.host(number).unwrap()
+    }
+
+    /// The hosts that run fleet at the start of the test.
+    pub(crate) fn hosts(&self) -> Vec<Host> {
+        (1..=self.members).map(|number| self.host(number)).collect()
+    }
+
+    /// The host with that machine-id.
+    #[track_caller]
+    pub(crate) fn host_of(&self, machine: &str) -> Host {
+        let mut hosts = self.cluster.hosts().into_iter();
+        let found = hosts.find(|host| host.machine_id().unwrap() == machine);
+        found.unwrap_or_else(|| panic!("no host has machine-id {machine}"))
+    }
+
+    /// Powers a host on and waits until it is up.
+    pub(crate) fn boot(&self, host: &Host) {
+        host.bring_up().unwrap();
+    }
+
+    /// Writes a unit file on host 1 and returns its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = format!("{UNITS}/{name}");
+        self.host(1).write(&path, text.as_bytes()).unwrap();
+        path
+    }
+
+    /// Runs `fleetctl` on host 1.
+    pub(crate) fn fleetctl(&self, arguments: &[&str]) -> Finished {
+        self.fleetctl_on(&self.host(1), arguments)
+    }
+
+    /// Runs `fleetctl` on a host, in the directory of the unit files.
+    #[expect(clippy::unused_self, reason = "reads as what the fleet answers")]
+    pub(crate) fn fleetctl_on(&self, host: &Host, arguments: &[&str]) -> Finished {
+        let line = [&["fleetctl"], arguments].concat();
+        host.output(line, b"").unwrap().into()
+    }
+
+    /// The units with their states, sorted by unit and machine.
+    pub(crate) fn units(&self) -> Vec<UnitRow> {
+        self.units_from(&self.host(1))
+    }
+
+    /// The same, asked of a host of choice.
+    pub(crate) fn units_from(&self, host: &Host) -> Vec<UnitRow> {
+        let printed = self.fleetctl_on(host, &["list-units", "--json"]);
+        serde_json::from_str(&printed.stdout)
+            .unwrap_or_else(|error| panic!("list-units: {error}: {printed:?}"))
+    }
+
+    /// Names of all units that the cluster knows.
+    pub(crate) fn unit_files(&self) -> Vec<String> {
+        let printed = self.fleetctl(&["list-unit-files", "--no-legend", "--fields=unit"]).good();
+        printed.stdout.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    /// Machine-ids of the machines that are present.
+    pub(crate) fn machines_from(&self, host: &Host) -> Vec<String> {
+        let arguments = ["list-machines", "--no-legend", "--full", "--fields=machine"];
+        let printed = self.fleetctl_on(host, &arguments);
+        printed.stdout.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    /// Waits until so many machines are present.
+    pub(crate) fn await_machines(&self, count: usize) {
+        until(PATIENCE, format!("{count} machines are present"), || {
+            let machines = self.machines_from(&self.host(1));
+            if machines.len() == count { Ok(()) } else { Err(format!("{machines:?}")) }
+        });
+    }
+
+    /// Waits until `count` units are active, and tells where each of them is.
+    #[track_caller]
+    pub(crate) fn await_active(&self, count: usize) -> BTreeMap<String, String> {
+        self.await_active_from(&self.host(1), count)
+    }
+
+    /// The same, asked of a host of choice.
+    #[track_caller]
+    pub(crate) fn await_active_from(&self, host: &Host, count: usize) -> BTreeMap<String, String> {
+        until(PATIENCE, format!("{count} units are active"), || {
+            let units = self.units_from(host);
+            let places = places(&units);
+            if places.len() == count { Ok(places) } else { Err(format!("{units:?}")) }
+        })
+    }
+
+    /// Waits until that unit is active on another machine than `from`; tells which.
+    #[track_caller]
+    pub(crate) fn await_moved(&self, asked: &Host, unit: &str, from: &str) -> String {
+        until(PATIENCE, format!("{unit} is active elsewhere than on {from}"), || {
+            let units = self.units_from(asked);
+            let place = places(&units).remove(unit);
+            place.filter(|machine| machine != from).ok_or_else(|| format!("{units:?}"))
+        })
+    }
+}
+
+/// Unit to machine, for those that are active.
+pub(crate) fn places(units: &[UnitRow]) -> BTreeMap<String, String> {
+    let active = units.iter().filter(|unit| unit.active == "active");
+    active.map(|unit| (unit.unit.clone(), unit.machine.clone())).collect()
+}
+
+impl Drop for Fleet {
+    /// The next test wants all hosts; a test that failed in the middle may have left some off.
+    fn drop(&mut self) {
+        for host in self.cluster.hosts() {
+            if matches!(host.power(), Power::Off) || !host.is_connected().unwrap_or(false) {
+                host.bring_up().ok();
+            }
+        }
+    }
+}
+
+/// A host of which a test speaks in systemd's terms.
+pub(crate) struct Systemd(pub(crate) Host);
+
+impl Deref for Systemd {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.0
+    }
+}
+
+impl Systemd {
+    /// One property of a unit, in systemd's words.
+    pub(crate) fn show(&self, unit: &str, property: &str) -> String {
+        let property = format!("--property={property}");
+        self.read(["systemctl", "show", "--value", &property, unit]).unwrap().trim().to_owned()
+    }
+
+    /// Main process of a unit; 0 if there is none.
+    pub(crate) fn main_pid(&self, unit: &str) -> String {
+        self.show(unit, "MainPID")
+    }
+
+    /// Whether systemd shows the unit active.
+    pub(crate) fn is_active(&self, unit: &str) -> bool {
+        self.show(unit, "ActiveState") == "active"
+    }
+}
+
+/// A service that runs until it is stopped, with these lines in `[X-Fleet]`.
+pub(crate) fn sleeper(directives: &str) -> String {
+    format!("[Service]\nExecStart=/bin/sleep infinity\n\n[X-Fleet]\n{directives}\n")
+}

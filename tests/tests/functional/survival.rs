@@ -1,0 +1,66 @@
+//! Units outlive fleetd.
+
+use fleet_tests::wait::until;
+
+use crate::fixture::{Fleet, PATIENCE, Systemd, TTL, sleeper};
+
+#[test]
+fn units_keep_their_processes_when_fleetd_is_killed_or_restarted() {
+    let fleet = Fleet::of(3);
+    let template = fleet.write("hello@.service", &sleeper(""));
+    let files: Vec<_> = (1..=6).map(|n| template.replace("@.", &format!("@{n}."))).collect();
+    let mut start = vec!["start"];
+    start.extend(files.iter().map(String::as_str));
+    fleet.fleetctl(&start).good();
+    let places = fleet.await_active(6);
+    let processes = || -> Vec<String> {
+        places.iter().map(|(unit, id)| Systemd(fleet.host_of(id)).main_pid(unit)).collect()
+    };
+    let before = processes();
+
+    for host in fleet.hosts() {
+        host.read(["systemctl", "kill", "--signal=KILL", "--kill-who=main", "fleet"]).unwrap();
+    }
+    settled(&fleet);
+    assert_eq!(processes(), before, "after SIGKILL");
+
+    for host in fleet.hosts() {
+        host.read(["systemctl", "restart", "fleet"]).unwrap();
+    }
+    settled(&fleet);
+    assert_eq!(processes(), before, "after restart");
+    assert_eq!(fleet.await_active(6), places);
+}
+
+#[test]
+fn units_keep_running_while_the_store_is_away() {
+    let fleet = Fleet::of(3);
+    let template = fleet.write("hello@.service", &sleeper(""));
+    let files: Vec<_> = (1..=3).map(|n| template.replace("@.", &format!("@{n}."))).collect();
+    fleet.fleetctl(&["start", &files[0], &files[1], &files[2]]).good();
+    let places = fleet.await_active(3);
+    let processes = || -> Vec<String> {
+        places.iter().map(|(unit, id)| Systemd(fleet.host_of(id)).main_pid(unit)).collect()
+    };
+    let before = processes();
+
+    for host in fleet.hosts() {
+        host.read(["systemctl", "stop", "etcd"]).unwrap();
+    }
+    fleet_tests::wait::throughout(TTL * 2, || assert_eq!(processes(), before));
+    for host in fleet.hosts() {
+        host.read(["systemctl", "start", "--no-block", "etcd"]).unwrap();
+    }
+
+    settled(&fleet);
+    assert_eq!(fleet.await_active(3), places);
+    assert_eq!(processes(), before);
+}
+
+/// All machines are present and fleet answers.
+fn settled(fleet: &Fleet) {
+    until(PATIENCE, "fleet runs on all hosts and answers", || {
+        let machines = fleet.machines_from(&fleet.host(1));
+        if machines.len() == 3 { Ok(()) } else { Err(format!("{machines:?}")) }
+    });
+}
