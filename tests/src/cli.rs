@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,15 +11,17 @@ use crate::cluster::{self, Cluster, ClusterName};
 use crate::command::{self, CommandError};
 use crate::error::Error;
 use crate::host::Power;
-use crate::{packages, privilege, status, ui};
+use crate::{fleet, packages, privilege, source, status, suite, ui, welcome};
 
 /// Boot real hosts on this machine and run fleet on them
 #[derive(Debug, Parser)]
 #[command(name = "testbed", bin_name = "cargo testbed")]
 pub struct Arguments {
     /// Cluster to work on: up to eight small letters
-    #[arg(long, global = true, value_name = "NAME", default_value = cluster::DEFAULT)]
-    cluster: ClusterName,
+    ///
+    /// The default is `fleet`, and `test` for the command of that name.
+    #[arg(long, global = true, value_name = "NAME", verbatim_doc_comment)]
+    cluster: Option<ClusterName>,
     #[command(subcommand)]
     command: Task,
 }
@@ -41,6 +44,14 @@ enum Task {
     Status,
     /// Remove the cluster, running or half made
     Down,
+    /// Check format and lints, run all unit tests, then all functional tests on hosts
+    Test(TestArgs),
+    /// Install packages on this machine (part of `up` that needs root)
+    #[command(hide = true)]
+    Install,
+    /// Boot hosts and put programs on them (part of `up` that needs root)
+    #[command(hide = true)]
+    Assemble(AssembleArgs),
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +59,24 @@ struct UpArgs {
     /// How many hosts the cluster has (3 unless it is there already)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=99))]
     hosts: Option<u8>,
+}
+
+#[derive(Debug, Args)]
+struct AssembleArgs {
+    #[arg(long)]
+    hosts: Option<u8>,
+    /// Directory with the programs of the hosts
+    #[arg(long)]
+    binaries: PathBuf,
+    /// Start an example and say what to try next
+    #[arg(long)]
+    welcome: bool,
+}
+
+#[derive(Debug, Args)]
+struct TestArgs {
+    /// Run only the functional tests whose name contains this
+    filter: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -71,9 +100,14 @@ struct ExecArgs {
 ///
 /// Whatever went wrong, as a sentence for the person who typed it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let name = &arguments.cluster;
+    let default =
+        if let Task::Test(_) = arguments.command { suite::NAME } else { cluster::DEFAULT };
+    let name = &arguments.cluster.clone().unwrap_or_else(|| ClusterName::of(default));
     match &arguments.command {
         Task::Up(up) => self::up(name, up)?,
+        Task::Test(test) => return suite::run(name, test.filter.as_deref()),
+        Task::Install => install()?,
+        Task::Assemble(part) => assemble(name, part)?,
         Task::Exec(line) => return exec(name, line),
         Task::Kill(target) => kill(name, target.host)?,
         Task::Boot(target) => boot(name, target.host)?,
@@ -93,12 +127,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Builds as the person who called and does the rest as root.
 fn up(name: &ClusterName, arguments: &UpArgs) -> Result<(), Error> {
+    privilege::run_as_root(name, ["install"])?;
+    let binaries = source::build()?;
+    let hosts = arguments.hosts.map(|hosts| format!("--hosts={hosts}"));
+    let assemble = ["assemble".into(), "--welcome".into(), "--binaries".into(), binaries.into()];
+    let assemble = assemble.into_iter().chain(hosts.map(OsString::from));
+    privilege::run_as_root(name, assemble)
+}
+
+fn install() -> Result<(), Error> {
     privilege::become_root()?;
     let _lock = cluster::lock()?;
-    packages::install()?;
+    packages::install()
+}
+
+fn assemble(name: &ClusterName, arguments: &AssembleArgs) -> Result<(), Error> {
+    privilege::become_root()?;
+    let _lock = cluster::lock()?;
     let cluster = Cluster::open_or_make(name, arguments.hosts)?;
-    cluster.power_on()
+    cluster.power_on()?;
+    fleet::install(&cluster, &arguments.binaries)?;
+    if arguments.welcome { welcome::show(&cluster) } else { Ok(()) }
 }
 
 /// Becomes the command, so that signals, terminal and exit code are its own.
@@ -145,7 +196,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(line).unwrap();
 
         let Task::Exec(exec) = arguments.command else { panic!("not exec") };
-        assert_eq!((exec.host, arguments.cluster.to_string()), (2, "fleet".to_owned()));
+        assert_eq!((exec.host, arguments.cluster), (2, None));
         assert_eq!(exec.command, ["ls", "-l", "--cluster", "x"]);
     }
 }

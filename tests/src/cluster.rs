@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::network::Network;
 use crate::registry::Registry;
-use crate::{cgroup, etcd, file, image, layer, paths, process, ui};
+use crate::{cgroup, etcd, file, fleet, image, layer, paths, process, suite, ui};
 
 /// The cluster that is meant if none is named.
 pub const DEFAULT: &str = "fleet";
@@ -26,6 +26,13 @@ pub struct ClusterName(String);
 #[derive(Debug, thiserror::Error)]
 #[error("a cluster's name is one to eight small letters")]
 pub struct ClusterNameError;
+
+impl ClusterName {
+    /// One of the names that are given: `fleet` and `test`.
+    pub(crate) fn of(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+}
 
 impl FromStr for ClusterName {
     type Err = ClusterNameError;
@@ -200,6 +207,10 @@ impl Cluster {
              [[registry]]\nprefix=\"docker.io\"\nlocation=\"{}\"\ninsecure=true\n",
             Registry::address(&self.network),
         );
+        for program in fleet::PROGRAMS {
+            let target = format!("{}/{program}", fleet::PROGRAMS_ON_HOST);
+            file::link(&target, &upper.join("usr/bin").join(program))?;
+        }
         file::write(&upper.join("etc/hostname"), format!("{name}\n"))?;
         file::write(&upper.join("etc/hosts"), names)?;
         file::write(&upper.join("etc/systemd/network/10-host0.network"), network)?;
@@ -288,7 +299,7 @@ fn directory(name: &ClusterName) -> PathBuf {
 fn free_subnet(name: &ClusterName) -> Result<u8, Error> {
     match name.0.as_str() {
         DEFAULT => return Ok(77),
-        "test" => return Ok(78),
+        suite::NAME => return Ok(78),
         _ => {}
     }
     let mut taken = Vec::new();

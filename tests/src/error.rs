@@ -18,6 +18,9 @@ pub enum Error {
     /// Something did not happen in time.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
+    /// Another process of ours failed and has said why.
+    #[error("failed, as told above")]
+    Told,
     /// Neither root nor a way to become root.
     #[error("the hosts of the testbed need root: run it as root, or install sudo")]
     NoRoot,

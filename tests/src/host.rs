@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::command::{self, CommandError, command};
 use crate::error::Error;
+use crate::fleet::PROGRAMS_ON_HOST;
 use crate::network::{BRIDGE, Network};
 use crate::{cgroup, file, layer, process, wait};
 
@@ -135,6 +136,8 @@ impl Host {
         line.arg(nspawn.get_program()).args(nspawn.get_args());
         // Containers on the host need a cgroup v2 tree, whatever the machine has.
         line.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
+        // A lock would stay behind after a power cut; the testbed has its own.
+        line.env("SYSTEMD_NSPAWN_LOCK", "0");
         command::show(line.stdin(Stdio::null()).stdout(console).stderr(errors))?;
         Ok(())
     }
@@ -332,7 +335,7 @@ impl Host {
         // podman cannot put an overlay of its own on ours.
         let containers = self.directory.join("containers");
         line.arg(format!("--bind={}:/var/lib/containers", containers.display()));
-        line.arg(format!("--bind-ro={}:/usr/lib/fleet", self.programs.display()));
+        line.arg(format!("--bind-ro={}:{PROGRAMS_ON_HOST}", self.programs.display()));
         if cgroup::has_systemd() {
             line.arg("--property=Delegate=yes");
         } else {

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use fleet_tests::{cli, ui};
+use fleet_tests::{Error, cli, ui};
 
 fn main() -> ExitCode {
     match cli::run(&cli::Arguments::parse()) {
         Ok(code) => code,
+        Err(Error::Told) => ExitCode::FAILURE,
         Err(error) => {
             ui::complain(&error);
             ExitCode::FAILURE

@@ -1,9 +1,11 @@
 //! Root is needed for hosts, and only for them: a person builds as themselves.
 
+use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cluster::ClusterName;
 use crate::command::{self, CommandError, command};
 use crate::error::Error;
 
@@ -41,6 +43,23 @@ pub(crate) fn become_root() -> Result<(), Error> {
     line.args(std::env::args_os().skip(1));
     let source = line.exec();
     Err(CommandError::Start { line: command::line(&line), source }.into())
+}
+
+/// Runs another command of this program as root.
+///
+/// # Errors
+///
+/// It failed and has said why.
+pub(crate) fn run_as_root<S: AsRef<OsStr>>(
+    cluster: &ClusterName,
+    task: impl IntoIterator<Item = S>,
+) -> Result<(), Error> {
+    let mut line = as_root(&this_program()?)?;
+    line.arg(format!("--cluster={cluster}")).args(task);
+    match command::show(&mut line) {
+        Err(CommandError::Failed { .. }) => Err(Error::Told),
+        other => Ok(other?),
+    }
 }
 
 /// The path of this program.

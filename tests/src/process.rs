@@ -39,7 +39,7 @@ pub(crate) fn kill(pids: &[i32]) -> Result<(), TimedOut> {
         kill_process(pid, Signal::KILL).ok();
     }
     wait::attempt(Duration::from_secs(20), "killed processes to end", || {
-        match pids.iter().find(|pid| !command_line(**pid).is_empty()) {
+        match pids.iter().find(|pid| !has_ended(**pid)) {
             Some(pid) => Err(format!("process {pid} is still there")),
             None => Ok(()),
         }
@@ -52,6 +52,13 @@ fn command_line(pid: i32) -> String {
     fs::read(format!("/proc/{pid}/cmdline"))
         .map(|line| String::from_utf8_lossy(&line).into_owned())
         .unwrap_or_default()
+}
+
+/// The first process of a host has ended only once all others there have.
+fn has_ended(pid: i32) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    let state = status.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('Z' | 'X'))
 }
 
 fn is_first(pid: i32) -> bool {

@@ -6,7 +6,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use fleet_tests::wait::until;
-use fleet_tests::{Cluster, ClusterName, Host, Power};
+use fleet_tests::{Cluster, Host};
 use serde::Deserialize;
 
 /// Long enough for whatever ought to happen, on a machine that is busy with other things.
@@ -64,20 +64,15 @@ impl Finished {
 impl Fleet {
     /// Brings the cluster to its clean state: the first `members` hosts run fleet, nothing else.
     pub(crate) fn of(members: u8) -> Self {
-        let name: ClusterName = std::env::var("FLEET_TESTBED_CLUSTER")
-            .unwrap_or_else(|_| "test".into())
-            .parse()
-            .unwrap();
-        let fleet = Self { cluster: Cluster::open(&name).unwrap(), members };
+        let fleet = Self { cluster: Cluster::of_tests().unwrap(), members };
         fleet.clean();
         fleet
     }
 
     fn clean(&self) {
+        self.cluster.restore().unwrap();
         for host in self.cluster.hosts() {
-            host.bring_up().unwrap();
             let wanted = if host.number() <= self.members { "start" } else { "stop" };
-            host.read(["systemctl", "reset-failed"]).unwrap();
             host.read(["systemctl", wanted, "fleet.socket", "fleet.service"]).unwrap();
         }
         self.await_machines(usize::from(self.members));
@@ -90,6 +85,7 @@ impl Fleet {
             self.fleetctl(&[&["destroy"], names.as_slice()].concat());
             Err(format!("{units:?}"))
         });
+        self.cluster.remove_strays().unwrap();
         let script = "rm -rf /root/units";
         self.host(1).read(["sh", "-c", script]).unwrap();
     }
@@ -203,11 +199,14 @@ pub(crate) fn places(units: &[UnitRow]) -> BTreeMap<String, String> {
 }
 
 impl Drop for Fleet {
-    /// The next test wants all hosts; a test that failed in the middle may have left some off.
+    /// Keeps what the hosts have to say about a failure.
+    #[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]
     fn drop(&mut self) {
-        for host in self.cluster.hosts() {
-            if matches!(host.power(), Power::Off) || !host.is_connected().unwrap_or(false) {
-                host.bring_up().ok();
+        if std::thread::panicking() {
+            let test = std::thread::current().name().unwrap_or("test").to_owned();
+            match self.cluster.save_journals(&test) {
+                Ok(directory) => eprintln!("journals of all hosts: {}", directory.display()),
+                Err(error) => eprintln!("the journals could not be saved: {error}"),
             }
         }
     }

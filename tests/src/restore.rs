@@ -1,0 +1,90 @@
+//! What functional tests need of a cluster beside its hosts: it whole again after the test before,
+//! and the journals of a test that failed.
+
+use std::path::{Path, PathBuf};
+
+use crate::cluster::{Cluster, each};
+use crate::error::Error;
+use crate::host::{Host, Power};
+use crate::{etcd, file, fleet, source, suite};
+
+/// Metadata set at run time, which no unit takes with it.
+const METADATA: &str = "/_coreos.com/fleet/metadata/";
+
+/// Stops and removes the units that fleet wrote and nobody knows any more.
+const REMOVE_STRAYS: &str = "\
+    cd /run/fleet/units 2>/dev/null || exit 0
+    for unit in *; do
+        [ -e \"$unit\" ] || continue
+        systemctl stop -- \"$unit\"
+        rm -f -- \"$unit\"
+    done
+    systemctl daemon-reload";
+
+impl Cluster {
+    /// The cluster that `testbed test` booted for the functional tests.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn of_tests() -> Result<Self, Error> {
+        let named = std::env::var(suite::CLUSTER).ok().and_then(|name| name.parse().ok());
+        Self::open(&named.unwrap_or_else(|| crate::ClusterName::of(suite::NAME)))
+    }
+
+    /// Makes the cluster whole: every host up, connected and with its own `fleet.conf`, etcd
+    /// healthy, no metadata set at run time, no unit marked as failed.
+    ///
+    /// # Errors
+    ///
+    /// A host does not come up, or etcd does not.
+    pub fn restore(&self) -> Result<(), Error> {
+        each(&self.hosts(), |host| {
+            host.bring_up()?;
+            host.read(["systemctl", "reset-failed"])?;
+            if host.number() <= self.etcd_members() {
+                host.read(["systemctl", "start", "etcd.service"])?;
+            }
+            fleet::restore_settings(self, host)
+        })?;
+        etcd::wait_until_healthy(self)?;
+        self.host(1)?.read(["etcdctl", "del", "--prefix", METADATA]).map(drop)
+    }
+
+    /// Stops and removes units of fleet on all hosts; the cluster must know of none.
+    ///
+    /// # Errors
+    ///
+    /// A host is off.
+    pub fn remove_strays(&self) -> Result<(), Error> {
+        each(&self.hosts(), |host| host.read(["sh", "-c", REMOVE_STRAYS]).map(drop))
+    }
+
+    /// Saves the journals of all hosts that run below `artifacts/` and returns the directory.
+    ///
+    /// # Errors
+    ///
+    /// A host fails to show its journal, or the disk is full.
+    pub fn save_journals(&self, test: &str) -> Result<PathBuf, Error> {
+        let directory = source::root().join("artifacts").join(test.replace("::", "."));
+        let is_on = |host: &Host| host.power() != Power::Off;
+        for host in self.hosts().into_iter().filter(is_on) {
+            let journal = host.read(["journalctl", "--no-pager", "--output=short-precise"])?;
+            file::write(&directory.join(format!("{}.journal", host.name())), journal)?;
+        }
+        give_to_caller(&directory)?;
+        give_to_caller(&source::root().join("artifacts"))?;
+        Ok(directory)
+    }
+}
+
+/// Root writes the journals; the person who called through sudo owns them.
+fn give_to_caller(directory: &Path) -> Result<(), Error> {
+    let id = |name| std::env::var(name).ok()?.parse().ok();
+    let (Some(user), Some(group)) = (id("SUDO_UID"), id("SUDO_GID")) else { return Ok(()) };
+    let files = file::entries(directory).into_iter().map(|name| directory.join(name));
+    for path in files.chain([directory.to_owned()]) {
+        std::os::unix::fs::chown(&path, Some(user), Some(group)).map_err(file::at("own", &path))?;
+    }
+    Ok(())
+}
