@@ -18,7 +18,7 @@ pub use fragment::{Fragment, Place, Written};
 pub use key::Key;
 pub use layers::Merged;
 pub use problem::{ConfigError, Problem};
-pub use settings::{EtcdSettings, Notice, Settings};
+pub use settings::{Notice, Settings};
 
 /// Read if nobody names another file, and if it exists.
 const DEFAULT_PATH: &str = "/etc/fleet/fleet.conf";

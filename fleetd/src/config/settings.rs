@@ -12,6 +12,7 @@ use super::layers::Merged;
 use super::problem::{ConfigError, Problem};
 use super::value;
 use crate::registry::key::KeyPrefix;
+use crate::store::etcd::{Credentials, EtcdOptions, TlsFiles};
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Settings {
     /// Never leads the cluster.
     pub disable_engine: bool,
     /// How etcd is reached.
-    pub etcd: EtcdSettings,
+    pub etcd: EtcdOptions,
     /// What all keys of this cluster begin with.
     pub prefix: KeyPrefix,
     /// The API may listen on TCP for everybody, without TLS.
@@ -40,34 +41,6 @@ pub struct Settings {
     pub units_directory: PathBuf,
     /// Log at level debug.
     pub debug: bool,
-}
-
-/// How etcd is reached.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EtcdSettings {
-    /// Endpoints, as URLs.
-    pub servers: Vec<String>,
-    /// How long one attempt may take.
-    pub request_timeout: Duration,
-    /// User and password.
-    pub login: Option<(String, String)>,
-    /// PEM file with authorities.
-    pub ca: Option<PathBuf>,
-    /// PEM files with our certificate and its key.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
-impl std::fmt::Debug for EtcdSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The password must not reach a log.
-        f.debug_struct("EtcdSettings")
-            .field("servers", &self.servers)
-            .field("request_timeout", &self.request_timeout)
-            .field("user", &self.login.as_ref().map(|(user, _)| user))
-            .field("ca", &self.ca)
-            .field("identity", &self.identity)
-            .finish()
-    }
 }
 
 /// A sentence about a setting that works otherwise than it did in 1.0.
@@ -162,31 +135,29 @@ impl Checker<'_> {
         })
     }
 
-    fn etcd(&mut self) -> Option<EtcdSettings> {
-        let servers = self.read(Key::EtcdServers, value::endpoints);
+    /// `None` only together with a problem.
+    fn etcd(&mut self) -> Option<EtcdOptions> {
+        let endpoints = self.read(Key::EtcdServers, value::endpoints);
         let request_timeout = self.read(Key::EtcdRequestTimeout, value::seconds);
         let ca = self.read(Key::EtcdCafile, value::optional_file)?;
         let certificate = self.read(Key::EtcdCertfile, value::optional_file)?;
         let key = self.read(Key::EtcdKeyfile, value::optional_file)?;
-        let user = self.text(Key::EtcdUsername);
+        let username = self.text(Key::EtcdUsername);
         let password = self.text(Key::EtcdPassword);
-        let identity = match (certificate, key) {
-            (Some(certificate), Some(key)) => Some((certificate, key)),
-            (None, None) => None,
+        match (&certificate, &key) {
             (Some(_), None) => self.lonely(Key::EtcdCertfile, Key::EtcdKeyfile),
             (None, Some(_)) => self.lonely(Key::EtcdKeyfile, Key::EtcdCertfile),
-        };
-        let login = match (user.is_empty(), password.is_empty()) {
-            (true, true) => None,
-            (true, false) => self.lonely(Key::EtcdPassword, Key::EtcdUsername),
-            (false, _) => Some((user, password)),
-        };
-        Some(EtcdSettings {
-            servers: servers?,
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        if username.is_empty() && !password.is_empty() {
+            self.lonely(Key::EtcdPassword, Key::EtcdUsername);
+        }
+        let tls = TlsFiles { ca, cert: certificate, key };
+        Some(EtcdOptions {
+            endpoints: endpoints?,
             request_timeout: request_timeout?,
-            login,
-            ca,
-            identity,
+            credentials: (!username.is_empty()).then_some(Credentials { username, password }),
+            tls: (tls != TlsFiles::default()).then_some(tls),
         })
     }
 
@@ -206,9 +177,8 @@ impl Checker<'_> {
         self.merged.of(key).text.clone()
     }
 
-    fn lonely<T>(&mut self, given: Key, missing: Key) -> Option<T> {
+    fn lonely(&mut self, given: Key, missing: Key) {
         let sentence = format!("{given} is set and {missing} is not: set both or none");
         self.problems.push(Problem::new(self.merged.of(given).place.clone(), sentence));
-        None
     }
 }

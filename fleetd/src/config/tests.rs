@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::registry::key::KeyPrefix;
+use crate::store::etcd::{Credentials, EtcdOptions, TlsFiles};
 
 fn of(file: &str, environment: &[(&str, &str)], flags: &[(Key, &str)]) -> Result<Settings, String> {
     Settings::check(&merged(file, environment, flags)).map_err(|error| error.to_string())
@@ -23,12 +24,11 @@ fn defaults() -> Settings {
     Settings {
         agent_ttl: Duration::from_secs(30),
         disable_engine: false,
-        etcd: EtcdSettings {
-            servers: vec!["http://127.0.0.1:2379".into(), "http://127.0.0.1:4001".into()],
+        etcd: EtcdOptions {
+            endpoints: vec!["http://127.0.0.1:2379".into(), "http://127.0.0.1:4001".into()],
             request_timeout: Duration::from_secs(1),
-            login: None,
-            ca: None,
-            identity: None,
+            credentials: None,
+            tls: None,
         },
         prefix: KeyPrefix::new("/_coreos.com/fleet"),
         insecure_tcp: false,
@@ -76,12 +76,18 @@ fn every_setting_of_a_file_counts() {
     let expected = Settings {
         agent_ttl: Duration::from_secs(60),
         disable_engine: true,
-        etcd: EtcdSettings {
-            servers: vec!["https://10.0.0.1:2379".into(), "https://10.0.0.2:2379".into()],
+        etcd: EtcdOptions {
+            endpoints: vec!["https://10.0.0.1:2379".into(), "https://10.0.0.2:2379".into()],
             request_timeout: Duration::from_millis(2500),
-            login: Some(("fleet".into(), "se#cret".into())),
-            ca: Some("/etc/ca.pem".into()),
-            identity: Some(("/etc/cert.pem".into(), "/etc/key.pem".into())),
+            credentials: Some(Credentials {
+                username: "fleet".into(),
+                password: "se#cret".into(),
+            }),
+            tls: Some(TlsFiles {
+                ca: Some("/etc/ca.pem".into()),
+                cert: Some("/etc/cert.pem".into()),
+                key: Some("/etc/key.pem".into()),
+            }),
         },
         prefix: KeyPrefix::new("/custom"),
         insecure_tcp: true,
@@ -225,4 +231,22 @@ fn passwords_are_not_shown() {
     let settings = of("etcd_username=u\netcd_password=hidden", &[], &[]).unwrap();
 
     assert!(!format!("{settings:?}").contains("hidden"));
+}
+
+#[test]
+fn the_sample_says_what_counts_without_it() {
+    let sample = include_str!("../../dist/fleet.conf.sample");
+    let settings = sample.lines().filter_map(|line| line.strip_prefix("# "));
+    let written: Vec<_> = settings.filter(|line| Key::of(name(line)).is_some()).collect();
+    let named: std::collections::BTreeSet<_> = written.iter().map(|line| name(line)).collect();
+
+    let without_effect = Key::ALL.map(Key::help).into_iter().filter(|help| help.starts_with("No"));
+    assert_eq!(named.len() + without_effect.count(), Key::ALL.len());
+    let values: Vec<_> = written.into_iter().filter(|line| name(line) != "metadata").collect();
+    assert_eq!(of(sample, &[], &[]), Ok(defaults()));
+    assert_eq!(of(&values.join("\n"), &[], &[]), Ok(defaults()));
+}
+
+fn name(line: &str) -> &str {
+    line.split_once('=').map_or("", |(name, _)| name)
 }
