@@ -23,6 +23,8 @@ mod error;
 mod listen;
 mod present;
 mod scene;
+#[cfg(test)]
+mod tests;
 mod v1;
 mod v2;
 mod view;

@@ -79,10 +79,7 @@ fn every_setting_of_a_file_counts() {
         etcd: EtcdOptions {
             endpoints: vec!["https://10.0.0.1:2379".into(), "https://10.0.0.2:2379".into()],
             request_timeout: Duration::from_millis(2500),
-            credentials: Some(Credentials {
-                username: "fleet".into(),
-                password: "se#cret".into(),
-            }),
+            credentials: Some(Credentials { username: "fleet".into(), password: "se#cret".into() }),
             tls: Some(TlsFiles {
                 ca: Some("/etc/ca.pem".into()),
                 cert: Some("/etc/cert.pem".into()),

@@ -1,0 +1,5 @@
+//! The API over a real socket, on a store in memory.
+
+mod harness;
+mod v1;
+mod v2;

@@ -1,0 +1,193 @@
+use std::collections::BTreeSet;
+
+use fleet_units::TargetState;
+use fleet_units::api::v2::{BatchOutcome, BatchReply, Update};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::UnixStream;
+
+use super::harness::{Fixture, JSON, error};
+use crate::registry::key::Key;
+
+fn change(name: &str, rest: &str) -> String {
+    format!(r#"{{"name":"{name}"{rest}}}"#)
+}
+
+const NAP: &str = r#","text":"[Service]\nExecStart=/bin/sleep 1\n""#;
+
+async fn batch(fixture: &Fixture, changes: &[String]) -> Vec<BatchOutcome> {
+    let body = format!(r#"{{"units":[{}]}}"#, changes.join(","));
+    let answer = fixture.ask("POST /fleet/v2/units", &body).await;
+    let reply: BatchReply = serde_json::from_str(answer.strip_prefix("200 ").unwrap()).unwrap();
+    reply.units
+}
+
+fn told(outcome: &BatchOutcome) -> (&str, u16, Option<&str>, Option<u64>) {
+    (&outcome.name, outcome.status, outcome.message.as_deref(), outcome.generation)
+}
+
+#[tokio::test]
+async fn each_change_of_a_batch_stands_for_itself() {
+    let fixture = Fixture::new(100);
+    let launched = r#","desiredState":"launched""#;
+    batch(
+        &fixture,
+        &[change("old.service", NAP), change("up.service", &(NAP.to_owned() + launched))],
+    )
+    .await;
+
+    let outcomes = batch(
+        &fixture,
+        &[
+            change("new.service", NAP),
+            change("bad", NAP),
+            change("none.service", launched),
+            change("old.service", r#","delete":true"#),
+            change("up.service", r#","desiredState":"loaded","raiseOnly":true"#),
+            change("new.service", launched),
+        ],
+    )
+    .await;
+
+    let expected = [
+        ("new.service", 201, None, Some(1)),
+        ("bad", 400, Some("unit name must contain \".\""), None),
+        ("none.service", 409, Some("unit does not exist and options field empty"), None),
+        ("old.service", 204, None, Some(1)),
+        ("up.service", 204, None, Some(1)),
+        ("new.service", 204, None, Some(2)),
+    ];
+    assert_eq!(outcomes.iter().map(told).collect::<Vec<_>>(), expected);
+    assert_eq!(outcomes[0].uid, Some(fixture.uid("new.service").await));
+    assert_eq!(fixture.stored("up.service").await.target, TargetState::Launched);
+}
+
+#[tokio::test]
+async fn many_units_land_in_few_transactions() {
+    let fixture = Fixture::new(1000);
+    let changes: Vec<_> =
+        (0..300).map(|number| change(&format!("u{number}.service"), NAP)).collect();
+
+    let outcomes = batch(&fixture, &changes).await;
+
+    assert!(outcomes.iter().all(|outcome| outcome.status == 201));
+    let revisions: BTreeSet<_> = outcomes.iter().map(|outcome| outcome.uid).collect();
+    assert_eq!(revisions.len(), 3);
+}
+
+#[tokio::test]
+async fn a_restart_is_one_more_stop() {
+    let fixture = Fixture::new(100);
+    let launched = r#","desiredState":"launched""#;
+    batch(&fixture, &[change("a.service", &(NAP.to_owned() + launched))]).await;
+
+    let restart = format!(r#"{launched},"restart":true"#);
+    let outcomes = batch(&fixture, &[change("a.service", &restart)]).await;
+
+    assert_eq!(told(&outcomes[0]), ("a.service", 204, None, Some(2)));
+    assert_eq!(fixture.stored("a.service").await.stops, 1);
+}
+
+async fn lines(fixture: &Fixture, query: &str) -> Lines<BufReader<UnixStream>> {
+    let stream = fixture.open(&format!("GET /fleet/v2/events{query}"), "", b"").await;
+    BufReader::new(stream).lines()
+}
+
+/// The next update, past headers and the lengths of chunks.
+async fn update(lines: &mut Lines<BufReader<UnixStream>>) -> Update {
+    loop {
+        let line = lines.next_line().await.unwrap().expect("the stream goes on");
+        if line.starts_with('{') {
+            return serde_json::from_str(&line).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_tell_first_what_is_and_then_what_changes() {
+    let fixture = Fixture::new(100);
+    batch(&fixture, &[change("a.service", NAP)]).await;
+    let mut events = lines(&fixture, "?name=a.service&name=b.service").await;
+
+    let first = update(&mut events).await;
+    let names: Vec<_> = first.units.iter().map(|unit| unit.name.as_str()).collect();
+    assert_eq!((names, first.gone), (vec!["a.service"], vec!["b.service".to_owned()]));
+
+    batch(&fixture, &[change("other.service", NAP), change("b.service", NAP)]).await;
+    let second = update(&mut events).await;
+    assert_eq!(second.units.len(), 1, "{second:?}");
+    assert_eq!((second.units[0].name.as_str(), second.units[0].generation), ("b.service", 1));
+
+    batch(&fixture, &[change("a.service", r#","delete":true"#)]).await;
+    let third = update(&mut events).await;
+    assert_eq!((third.units, third.gone), (vec![], vec!["a.service".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_unit_that_fits_nowhere_is_told_why() {
+    let fixture = Fixture::new(100);
+    fixture.join("m1", Some("10.0.0.1"), &[("disk", "hdd")]).await;
+    let picky = r#","desiredState":"launched","text":"[X-Fleet]\nMachineMetadata=disk=ssd\n""#;
+    batch(&fixture, &[change("a.service", picky)]).await;
+
+    let mut events = lines(&fixture, "?name=a.service").await;
+    let mut unit = update(&mut events).await.units.remove(0);
+    if unit.obstacles.is_none() {
+        unit = update(&mut events).await.units.remove(0);
+    }
+
+    let obstacles: Vec<_> = unit.obstacles.unwrap();
+    let told: Vec<_> = obstacles
+        .iter()
+        .map(|one| (one.machine.as_str(), one.address.as_deref(), one.reason.as_str()))
+        .collect();
+    let reason = "metadata disk=ssd is wanted, the machine has disk=hdd";
+    assert_eq!(told, [("m1", Some("10.0.0.1"), reason)]);
+    assert!(unit.unplaceable);
+}
+
+#[tokio::test]
+async fn a_destroyed_unit_is_gone_when_its_machine_has_let_go() {
+    let fixture = Fixture::new(100);
+    let launched = format!(r#"{NAP},"desiredState":"launched""#);
+    batch(&fixture, &[change("a.service", &launched)]).await;
+    fixture.run_unit("a.service", "m1").await;
+    batch(&fixture, &[change("a.service", r#","delete":true"#)]).await;
+
+    let mut events = lines(&fixture, "?name=a.service").await;
+    let first = update(&mut events).await;
+    assert_eq!((first.units[0].machines.len(), first.gone.len()), (1, 0));
+
+    let name: fleet_units::UnitName = "a.service".parse().unwrap();
+    let key = fixture.prefix.encode(&Key::Schedule("m1".parse().unwrap(), name));
+    let transaction = crate::store::Transaction {
+        compares: vec![],
+        writes: vec![crate::store::Write::Delete(key)],
+    };
+    crate::store::Store::commit(&fixture.store, transaction).await.unwrap();
+
+    assert_eq!(update(&mut events).await.gone, ["a.service"]);
+}
+
+#[tokio::test]
+async fn garbage_is_shown_and_can_be_destroyed() {
+    let fixture = Fixture::new(100);
+    let key = Key::Unit("a.service".parse().unwrap());
+    fixture.put_raw(&key, b"garbage").await;
+
+    let shown = fixture.ask("GET /fleet/v2/unreadable", "").await;
+    let reason = "not a document of fleet: expected value at line 1 column 1";
+    let expected =
+        format!(r#"200 {{"unreadable":[{{"key":"/fleet/units/a.service","reason":"{reason}"}}]}}"#);
+    assert_eq!(shown, expected);
+    let put =
+        fixture.whole("PUT /fleet/v1/units/a.service", JSON, b"{\"desiredState\":\"loaded\"}");
+    let refused = error(
+        409,
+        &format!(
+            "the stored unit cannot be read, so it cannot be changed ({reason}): destroy it first"
+        ),
+    );
+    assert_eq!(super::harness::short(&put.await), refused);
+    assert_eq!(fixture.ask("DELETE /fleet/v1/units/a.service", "").await, "204");
+    assert_eq!(fixture.ask("GET /fleet/v2/unreadable", "").await, r#"200 {"unreadable":[]}"#);
+}
