@@ -1,8 +1,8 @@
 //! The database file: written before anything is answered, read when it is opened.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redb::backends::InMemoryBackend;
@@ -31,10 +31,13 @@ const FORMAT_NUMBER: u64 = 1;
 const CACHE_BYTES: usize = 1024 * 1024;
 
 /// Where a database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Place {
     File(PathBuf),
     Memory,
+    /// A file whose operations fail as often as the number says.
+    #[cfg(test)]
+    Faulty(PathBuf, super::tests::Faults),
 }
 
 /// Why a database cannot be opened, read or written.
@@ -147,16 +150,21 @@ impl Disk {
 fn open(place: &Place) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
-    match place {
-        Place::File(path) => {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            // Unit files may hold secrets.
-            let file = options.mode(0o600).open(path).map_err(redb::Error::Io)?;
-            Ok(builder.create_file(file)?)
+    Ok(match place {
+        Place::File(path) => builder.create_file(file(path)?)?,
+        Place::Memory => builder.create_with_backend(InMemoryBackend::new())?,
+        #[cfg(test)]
+        Place::Faulty(path, faults) => {
+            builder.create_with_backend(super::tests::FaultyFile::new(file(path)?, faults)?)?
         }
-        Place::Memory => Ok(builder.create_with_backend(InMemoryBackend::new())?),
-    }
+    })
+}
+
+fn file(path: &Path) -> Result<File, redb::Error> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    // Unit files may hold secrets.
+    options.mode(0o600).open(path).map_err(redb::Error::Io)
 }
 
 fn record(entry: &KeyValue) -> (i64, i64, i64, &[u8]) {

@@ -4,6 +4,8 @@
 mod disk;
 mod model;
 mod owner;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +93,8 @@ impl EmbeddedStore {
         let name: Arc<str> = match &place {
             Place::File(path) => path.display().to_string().into(),
             Place::Memory => "in memory".into(),
+            #[cfg(test)]
+            Place::Faulty(..) => "on a bad disk".into(),
         };
         let (requests, receiver) = mpsc::channel(REQUESTS);
         let (reached, reached_receiver) = watch::channel(model.revision());

@@ -183,7 +183,7 @@ impl Owner {
 
     /// After an error: opens the database again and tells whether the last step is in it.
     async fn settle(&mut self) -> Result<bool, DiskError> {
-        if self.place == Place::Memory {
+        if matches!(self.place, Place::Memory) {
             return Err(DiskError::Lost);
         }
         let place = self.place.clone();
