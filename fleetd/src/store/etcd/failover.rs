@@ -90,6 +90,23 @@ async fn a_dead_member_costs_no_call() {
 }
 
 #[tokio::test]
+async fn a_watch_of_a_store_that_lost_its_history_demands_a_list() {
+    let mut etcd = Etcd::start().await;
+    let store = etcd.store();
+    let all = Selection::Prefix(String::new());
+    let first = put_surely(&store, 1).await;
+    let mut watch = store.watch(&all, first.next());
+    put_surely(&store, 2).await;
+    let seen = timeout(PATIENCE, watch.next()).await.expect("the watch is silent");
+    assert!(matches!(seen, Some(WatchBatch::Changes { .. })), "{seen:?}");
+
+    etcd.rebuild().await;
+
+    let end = timeout(PATIENCE, watch.next()).await.expect("the watch is silent");
+    assert!(matches!(end, Some(WatchBatch::Relist)), "{end:?}");
+}
+
+#[tokio::test]
 async fn without_a_majority_nothing_is_done_and_the_error_says_where() {
     let mut etcd = Etcd::start_cluster(3).await;
     let leader = etcd.leader().await;
@@ -119,7 +136,8 @@ async fn an_etcd_that_is_down_is_unavailable_at_once_and_named() {
 
     match commit {
         Err(StoreError::Unavailable { source, .. }) => {
-            assert_eq!(source.to_string(), format!("{url}: Connection refused (os error 111)"));
+            let reason = "cannot connect: Connection refused (os error 111)";
+            assert_eq!(source.to_string(), format!("{url}: {reason}"));
         }
         other => panic!("{other:?}"),
     }

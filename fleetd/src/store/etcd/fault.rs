@@ -79,7 +79,7 @@ impl fmt::Display for Failure {
         match &self.reason {
             Reason::Silent(waited) => write!(f, "no answer within {} ms", waited.as_millis()),
             Reason::Error(Error::GRpcStatus(status)) => match connect_error(status) {
-                Some(error) => write!(f, "{}", root(error)),
+                Some(error) => write!(f, "cannot connect: {}", root(error)),
                 None => f.write_str(status.message()),
             },
             Reason::Error(error) => error.fmt(f),
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(fault_of_status(&status), Fault::NotDone);
         assert_eq!(
             Failure::new("http://a:2379", Error::GRpcStatus(status)).to_string(),
-            "http://a:2379: connection refused"
+            "http://a:2379: cannot connect: connection refused"
         );
     }
 

@@ -8,6 +8,8 @@ mod pool;
 mod watch;
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 pub(crate) mod process;

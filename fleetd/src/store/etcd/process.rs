@@ -1,6 +1,7 @@
 //! Real etcd processes for tests, on loopback ports of their own. They end with their test.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ pub(crate) struct Etcd {
 
 struct Member {
     url: String,
+    command: Command,
     process: Child,
+    data: PathBuf,
 }
 
 impl Drop for Member {
@@ -52,10 +55,11 @@ impl Etcd {
         let cluster: Vec<_> =
             peers.iter().enumerate().map(|(n, port)| format!("m{n}={}", url(port))).collect();
         let members = clients.iter().zip(peers).enumerate().map(|(n, (client, peer))| {
+            let data = data.path().join(format!("m{n}"));
             let mut command = Command::new(binary());
             command
                 .arg(format!("--name=m{n}"))
-                .arg(format!("--data-dir={}", data.path().join(format!("m{n}")).display()))
+                .arg(format!("--data-dir={}", data.display()))
                 .arg(format!("--listen-client-urls={}", url(client)))
                 .arg(format!("--advertise-client-urls={}", url(client)))
                 .arg(format!("--listen-peer-urls={}", url(peer)))
@@ -63,13 +67,12 @@ impl Etcd {
                 .arg(format!("--initial-cluster={}", cluster.join(",")))
                 // Quick elections, and with them leases of one second.
                 .args(["--heartbeat-interval=50", "--election-timeout=500"])
+                // Passwords that cost little, tokens that are stale soon.
+                .args(["--bcrypt-cost=4", "--auth-token-ttl=1"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null());
-            let process = command.spawn().expect(
-                "etcd is needed: install etcd-server, or name the program in FLEET_TEST_ETCD",
-            );
-            Member { url: url(client), process }
+            Member { url: url(client), process: spawn(&mut command), command, data }
         });
         let etcd = Self { members: members.collect(), _data: data };
         for member in &etcd.members {
@@ -105,6 +108,16 @@ impl Etcd {
         self.members.iter().map(|member| member.url.as_str()).collect()
     }
 
+    /// Ends a cluster of one and begins another one, empty, at the same place.
+    pub(crate) async fn rebuild(&mut self) {
+        for member in &mut self.members {
+            member.kill();
+            std::fs::remove_dir_all(&member.data).unwrap();
+            member.process = spawn(&mut member.command);
+        }
+        answers(&self.store()).await;
+    }
+
     /// Kills a member without warning.
     pub(crate) fn kill(&mut self, url: &str) {
         self.members.iter_mut().filter(|member| member.url == url).for_each(Member::kill);
@@ -121,6 +134,12 @@ impl Etcd {
         }
         panic!("no member leads");
     }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command
+        .spawn()
+        .expect("etcd is needed: install etcd-server, or name the program in FLEET_TEST_ETCD")
 }
 
 async fn answers(store: &EtcdStore) {
