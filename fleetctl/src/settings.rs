@@ -185,3 +185,74 @@ impl Given<'_> {
 fn variable_of(flag: &str) -> String {
     format!("FLEETCTL_{}", flag.replace('-', "_").to_ascii_uppercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn environment(name: &str) -> Option<String> {
+        let value = match name {
+            "FLEETCTL_ENDPOINT" => "http://10.0.0.1:49153",
+            "FLEETCTL_REQUEST_TIMEOUT" => "1.5",
+            "FLEETCTL_SSH_USERNAME" => "",
+            "FLEETCTL_STRICT_HOST_KEY_CHECKING" => "false",
+            "FLEETCTL_SSH" => "/opt/ssh",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_an_empty_variable_is_none() {
+        let flags = GlobalArgs {
+            endpoint: Some("unix:///tmp/f".to_owned()),
+            known_hosts_file: Some("/k".to_owned()),
+            ..GlobalArgs::default()
+        };
+        let expected = Settings {
+            endpoint: Endpoint::Unix(PathBuf::from("/tmp/f")),
+            request_timeout: Duration::from_millis(1500),
+            ssh: SshSettings {
+                program: "/opt/ssh".to_owned(),
+                username: "core".to_owned(),
+                timeout: Duration::from_secs(10),
+                known_hosts_file: Some("/k".to_owned()),
+                strict: false,
+            },
+            debug: false,
+        };
+        assert_eq!(flags.settings(&environment).unwrap(), expected);
+    }
+
+    fn refusal(flags: GlobalArgs, environment: Environment<'_>) -> String {
+        flags.settings(environment).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_would_lead_elsewhere_or_nowhere_is_refused() {
+        let flags = GlobalArgs::default;
+        let text = |text: &str| Some(text.to_owned());
+        let nothing = |_: &str| None;
+        let tunnel = |name: &str| (name == "FLEETCTL_TUNNEL").then(|| "bastion".to_owned());
+        let refusals = [
+            refusal(GlobalArgs { driver: text("etcd"), ..flags() }, &nothing),
+            refusal(GlobalArgs { driver: text("x"), ..flags() }, &nothing),
+            refusal(GlobalArgs { experimental_api: text("false"), ..flags() }, &nothing),
+            refusal(GlobalArgs { request_timeout: text("-1"), ..flags() }, &nothing),
+            refusal(GlobalArgs { debug: text("perhaps"), ..flags() }, &nothing),
+            refusal(GlobalArgs { endpoint: text("fleet"), ..flags() }, &nothing),
+            refusal(flags(), &tunnel),
+        ];
+        insta::assert_snapshot!(refusals.join("\n"), @r#"
+        fleetctl talks to fleetd only, not to etcd: leave --driver and --experimental-api out, and name a fleetd with --endpoint
+        unrecognized driver "x"
+        fleetctl talks to fleetd only, not to etcd: leave --driver and --experimental-api out, and name a fleetd with --endpoint
+        --request-timeout takes seconds above 0, not "-1"
+        --debug takes true or false, not "perhaps"
+        Unable to initialize client: URL scheme undefined: `fleet`; write unix:///PATH or http://HOST:PORT
+        FLEETCTL_TUNNEL is set to "bastion", but tunnels are not supported: unset it, and name a fleetd with --endpoint
+        "#);
+    }
+}

@@ -132,7 +132,9 @@ impl Waiting<'_> {
             }
         }
         for name in &update.gone {
-            if self.pending.contains_key(name) {
+            // A view from before the unit was made cannot know that it is gone.
+            let knows = |pending: &Pending| pending.written.uid <= update.revision;
+            if self.pending.get(name).is_some_and(knows) {
                 self.settle(name, judge_gone(self.goal, name))?;
             }
         }

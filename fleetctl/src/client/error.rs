@@ -128,3 +128,42 @@ fn refusal(code: u16, message: &str, endpoint: &Endpoint) -> String {
     }
     message.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn each_way_not_to_answer_is_one_sentence_with_the_address() {
+        let socket = Endpoint::Unix(PathBuf::from("/run/fleet.sock"));
+        let host = Endpoint::Tcp { host: "::1".to_owned(), port: 80 };
+        let fault = |kind: io::ErrorKind| ClientError::connect(&socket, kind.into());
+        let envelope = br#"{"error":{"code":503,"message":"no engine leads at the moment"}}"#;
+        let errors = [
+            fault(io::ErrorKind::NotFound),
+            fault(io::ErrorKind::PermissionDenied),
+            fault(io::ErrorKind::ConnectionRefused),
+            fault(io::ErrorKind::TimedOut),
+            ClientError::Silent { endpoint: host.clone(), after: Duration::from_millis(2500) },
+            ClientError::not_fleet(&host, describe(b"\n<!DOCTYPE html><html>")),
+            ClientError::refused(&host, 502, b"<html>bad gateway</html>"),
+            ClientError::refused(&host, 500, b""),
+            ClientError::refused(&host, 500, br#"{"error":{"code":500,"message":""}}"#),
+            ClientError::refused(&host, 503, envelope),
+        ];
+        insta::assert_snapshot!(errors.map(|error| error.to_string()).join("\n"), @r#"
+        cannot connect to fleet at unix:///run/fleet.sock: there is no such socket; does fleetd run on this machine? (--endpoint names another)
+        cannot connect to fleet at unix:///run/fleet.sock: permission denied: you need to be in group fleet or root
+        cannot connect to fleet at unix:///run/fleet.sock: nobody listens there; does fleetd run?
+        cannot connect to fleet at unix:///run/fleet.sock: timed out
+        no answer from fleet at http://[::1]:80 within 2.5 s
+        http://[::1]:80 does not answer as fleet does: an HTML page
+        http://[::1]:80 does not answer as fleet does: status 502 and an HTML page
+        http://[::1]:80 does not answer as fleet does: status 500 and an empty body
+        fleet at http://[::1]:80 answered with status 500 and gave no reason
+        no engine leads at the moment
+        "#);
+    }
+}

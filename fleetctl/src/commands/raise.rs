@@ -310,3 +310,161 @@ async fn announce_or_wait(
     }
     wait(ui, goal, watch, awaited, block).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use clap::Parser;
+    use fleet_units::UnitFile;
+    use fleet_units::api::v2::Copy;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Words {
+        #[command(flatten)]
+        block: BlockArgs,
+    }
+
+    fn block() -> BlockArgs {
+        Words::parse_from(["words"]).block
+    }
+
+    fn unit(desired_state: TargetState) -> UnitDetail {
+        let current_state = Some(desired_state);
+        UnitDetail {
+            name: "a.service".to_owned(),
+            desired_state,
+            current_state,
+            ..UnitDetail::default()
+        }
+    }
+
+    fn copy(active: &str, job: JobState) -> Copy {
+        Copy { active: active.to_owned(), job, ..Copy::default() }
+    }
+
+    fn shown(raise: Raise<'_>, resolved: Resolved, known: Option<&UnitDetail>) -> String {
+        let name = "a.service".parse().unwrap();
+        match step(raise, &name, resolved, known) {
+            Ok(Step { change: None, .. }) => "nothing".to_owned(),
+            Ok(Step { change: Some(change), .. }) => {
+                let contents = if change.text.is_some() { "contents " } else { "" };
+                let desired = change.desired_state.map(|state| state.to_string());
+                let restart = if change.restart { " restart" } else { "" };
+                let raise_only = if change.raise_only { " raise only" } else { "" };
+                format!("{contents}{}{restart}{raise_only}", desired.unwrap_or_default())
+            }
+            Err(error) => chain(&error),
+        }
+    }
+
+    #[test]
+    fn a_target_is_only_ever_raised_and_written_with_the_contents_at_once() {
+        let block = block();
+        let raises = [
+            ("submit", Raise::Submit),
+            ("load", Raise::Load(&block)),
+            ("start", Raise::Start(&block)),
+        ];
+        let contents = UnitFile::parse("[Service]\nExecStart=/bin/true\n").unwrap();
+        let write = || Resolved::Write { contents: contents.clone(), notes: Vec::new() };
+        let mut table = Vec::new();
+        for (verb, raise) in raises {
+            table.push(format!("{verb} a new unit: {}", shown(raise, write(), None)));
+            for state in TargetState::ALL {
+                let known = unit(state);
+                let keep = shown(raise, Resolved::Keep { note: None }, Some(&known));
+                let replace = shown(raise, write(), Some(&known));
+                table.push(format!("{verb} {state}: {keep}; replacing: {replace}"));
+            }
+        }
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        submit a new unit: contents inactive
+        submit inactive: nothing; replacing: contents inactive
+        submit loaded: nothing; replacing: contents loaded
+        submit launched: nothing; replacing: contents launched
+        load a new unit: contents loaded
+        load inactive: loaded raise only; replacing: contents loaded
+        load loaded: nothing; replacing: contents loaded
+        load launched: nothing; replacing: contents launched
+        start a new unit: contents launched
+        start inactive: launched; replacing: contents launched
+        start loaded: launched; replacing: contents launched
+        start launched: nothing; replacing: contents launched
+        "#);
+    }
+
+    #[test]
+    fn a_start_starts_a_unit_again_only_if_systemd_has_given_it_up() {
+        let block = block();
+        let cases = [
+            ("runs", copy("active", JobState::Done)),
+            ("has ended", copy("inactive", JobState::Done)),
+            ("has failed", copy("failed", JobState::Failed)),
+            ("failed later", copy("failed", JobState::Done)),
+            ("a dependency failed", copy("inactive", JobState::Failed)),
+            ("restarts by itself", copy("activating", JobState::Failed)),
+            ("failed where it leaves", Copy { leaving: true, ..copy("failed", JobState::Failed) }),
+            ("failed before the last write", Copy { uid: -1, ..copy("failed", JobState::Failed) }),
+        ];
+        let mut table = Vec::new();
+        for (case, copy) in cases {
+            let known = UnitDetail { machines: vec![copy], ..unit(TargetState::Launched) };
+            let step = shown(Raise::Start(&block), Resolved::Keep { note: None }, Some(&known));
+            table.push(format!("{case}: {step}"));
+        }
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        runs: nothing
+        has ended: nothing
+        has failed: launched restart
+        failed later: launched restart
+        a dependency failed: launched restart
+        restarts by itself: nothing
+        failed where it leaves: nothing
+        failed before the last write: nothing
+        "#);
+    }
+
+    #[test]
+    fn a_failed_global_unit_is_not_ended_where_it_runs() {
+        let copies = vec![copy("failed", JobState::Failed), copy("active", JobState::Done)];
+        let known = UnitDetail {
+            global: true,
+            current_state: None,
+            machines: copies,
+            ..unit(TargetState::Launched)
+        };
+        let block = block();
+        assert_eq!(
+            shown(Raise::Start(&block), Resolved::Keep { note: None }, Some(&known)),
+            "nothing"
+        );
+    }
+
+    #[test]
+    fn templates_are_submitted_and_never_run() {
+        let block = block();
+        let name = "a@.service".parse().unwrap();
+        let contents = UnitFile::parse("[Service]\nExecStart=/bin/true\n").unwrap();
+        let resolved = Resolved::Write { contents, notes: Vec::new() };
+        assert!(step(Raise::Submit, &name, resolved.clone(), None).is_ok());
+        let refused = step(Raise::Load(&block), &name, resolved, None);
+        assert_eq!(refused, Err(SourceError::Template(name)));
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_counts_once() {
+        let ui = Ui::new(Box::new(std::io::sink()), Box::new(std::io::sink()), false);
+        let mut failed = false;
+        let words = ["a", "dir/a.service", "b"].map(str::to_owned);
+        let names: Vec<String> = arguments(&words, &ui, &mut failed)
+            .iter()
+            .map(|argument| argument.name.to_string())
+            .collect();
+        assert_eq!((names, failed), (vec!["a.service".to_owned(), "b.service".to_owned()], false));
+        assert_eq!(arguments(slice::from_ref(&"a b".to_owned()), &ui, &mut failed), []);
+        assert!(failed);
+    }
+}

@@ -1,0 +1,164 @@
+//! A scripted server on a socket of its own, in place of fleetd.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use tempfile::TempDir;
+
+/// What the server says.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// Status and body, by method and path; one with a query goes before one without.
+    answers: BTreeMap<String, (u16, String)>,
+    /// Lines of the stream of changes: those of the beginning, and those after the first write.
+    events: Option<(Vec<String>, Vec<String>)>,
+}
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers `METHOD PATH` with a status and a body.
+    pub(crate) fn on(mut self, request: &str, status: u16, body: &str) -> Self {
+        self.answers.insert(request.to_owned(), (status, body.to_owned()));
+        self
+    }
+
+    /// Streams some lines at once, and others once something was written.
+    pub(crate) fn events(mut self, first: &[&str], later: &[&str]) -> Self {
+        let owned = |lines: &[&str]| lines.iter().map(ToString::to_string).collect();
+        self.events = Some((owned(first), owned(later)));
+        self
+    }
+
+    pub(crate) fn serve(self) -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fleet.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let state = Arc::new(State { script: self, ..State::default() });
+        let serving = Arc::clone(&state);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, state) = (stream.unwrap(), Arc::clone(&serving));
+                // A client that hangs up early is no concern of the script.
+                thread::spawn(move || state.answer(stream).ok());
+            }
+        });
+        Server { path, state, _directory: directory }
+    }
+}
+
+/// A server that runs for as long as the test.
+pub(crate) struct Server {
+    path: PathBuf,
+    state: Arc<State>,
+    _directory: TempDir,
+}
+
+impl Server {
+    pub(crate) fn endpoint(&self) -> String {
+        format!("unix://{}", self.path.display())
+    }
+
+    /// What was asked to be written: method, path and body.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.state.writes.lock().unwrap().clone()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    script: Script,
+    writes: Mutex<Vec<String>>,
+    written: Condvar,
+}
+
+impl State {
+    fn answer(&self, mut stream: UnixStream) -> std::io::Result<()> {
+        let Some((method, path, body)) = request(&stream)? else { return Ok(()) };
+        let bare = path.split('?').next().unwrap_or_default();
+        if let (true, Some((first, later))) = (bare == "/fleet/v2/events", &self.script.events) {
+            return self.stream(stream, first, later);
+        }
+        if method != "GET" {
+            let text = String::from_utf8_lossy(&body);
+            self.writes
+                .lock()
+                .unwrap()
+                .push(format!("{method} {path} {text}").trim_end().to_owned());
+            self.written.notify_all();
+        }
+        let nothing = (404, r#"{"error":{"code":404,"message":"nothing here"}}"#.to_owned());
+        let answers = &self.script.answers;
+        let exact = answers.get(&format!("{method} {path}"));
+        let answer = exact.or_else(|| answers.get(&format!("{method} {bare}")));
+        let (status, body) = answer.unwrap_or(&nothing);
+        write!(
+            stream,
+            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    fn stream(
+        &self,
+        mut stream: UnixStream,
+        first: &[String],
+        later: &[String],
+    ) -> std::io::Result<()> {
+        write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        for line in first {
+            chunk(&mut stream, line)?;
+        }
+        let mut writes = self.writes.lock().unwrap();
+        while writes.is_empty() {
+            writes = self.written.wait(writes).unwrap();
+        }
+        drop(writes);
+        for line in later {
+            chunk(&mut stream, line)?;
+        }
+        // The stream stays open: the client is to know by itself when it has seen enough.
+        stream.read_to_end(&mut Vec::new()).map(|_| ())
+    }
+}
+
+/// Sends a line in two pieces, as networks may.
+fn chunk(stream: &mut UnixStream, line: &str) -> std::io::Result<()> {
+    let (start, end) = line.split_at(line.len() / 2);
+    // An empty piece would end the stream.
+    for piece in [start, &format!("{end}\n")].into_iter().filter(|piece| !piece.is_empty()) {
+        write!(stream, "{:x}\r\n{piece}\r\n", piece.len())?;
+    }
+    stream.flush()
+}
+
+fn request(stream: &UnixStream) -> std::io::Result<Option<(String, String, Vec<u8>)>> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let header = header.trim().to_ascii_lowercase();
+        if header.is_empty() {
+            break;
+        }
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(Some((method, path, body)))
+}

@@ -1,0 +1,93 @@
+//! `status`, which runs programs on machines.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::program::Fleetctl;
+use crate::server::Script;
+
+/// Makes a program that prints its words and ends with a code.
+fn program(directory: &TempDir, name: &str, code: u8) -> String {
+    let path = directory.path().join(name);
+    fs::write(&path, format!("#!/bin/sh\necho \"{name} $*\"\nexit {code}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+fn script(machine: &str) -> Script {
+    let unit = format!(
+        r#"{{"name":"a.service","currentState":"launched","machineID":"{machine}","options":[]}}"#
+    );
+    let global =
+        r#"{"name":"all.service","options":[{"section":"X-Fleet","name":"Global","value":"1"}]}"#;
+    let idle = r#"{"name":"idle.service","currentState":"inactive","options":[]}"#;
+    let states = r#"{"states":[{"name":"all.service","machineID":"m1"},{"name":"all.service","machineID":"m2"}]}"#;
+    let machines = r#"{"machines":[{"id":"m1","primaryIP":"10.0.0.1"},{"id":"m2","primaryIP":"10.0.0.2"},{"id":"m3"}]}"#;
+    Script::new()
+        .on("GET /fleet/v1/units/a.service", 200, &unit)
+        .on("GET /fleet/v1/units/all.service", 200, global)
+        .on("GET /fleet/v1/units/idle.service", 200, idle)
+        .on("GET /fleet/v1/state", 200, states)
+        .on("GET /fleet/v1/machines", 200, machines)
+}
+
+fn run(script: Script, ssh: &str, words: &[&str]) -> String {
+    Fleetctl::at(&script.serve(), words).env("FLEETCTL_SSH", ssh).run().to_string()
+}
+
+#[test]
+fn another_machine_is_reached_through_ssh_and_systemctls_code_is_passed_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = program(&directory, "ssh", 3);
+    insta::assert_snapshot!(run(script("m1"), &ssh, &["status", "a"]), @r#"
+    ssh -o StrictHostKeyChecking=ask -o UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts -o ConnectTimeout=10 -l core -- 10.0.0.1 systemctl status -l a.service
+    exit 3
+    "#);
+}
+
+#[test]
+fn a_global_unit_is_shown_on_each_machine_that_runs_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = program(&directory, "ssh", 0);
+    let words = ["--strict-host-key-checking=false", "status", "--no-block", "all.service"];
+    insta::assert_snapshot!(run(script("m1"), &ssh, &words), @r#"
+    m1.../10.0.0.1:
+    ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o LogLevel=ERROR -l core -- 10.0.0.1 systemctl status -l all.service
+
+    m2.../10.0.0.2:
+    ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o LogLevel=ERROR -l core -- 10.0.0.2 systemctl status -l all.service
+    exit 0
+    "#);
+}
+
+#[test]
+fn what_has_no_status_is_told() {
+    let ended = ["idle", "lost"].map(|unit| run(script("m1"), "ssh", &["status", unit]));
+    let unreachable = run(script("m3"), "ssh", &["status", "a"]);
+    let no_ssh = run(script("m1"), "/nonexistent/ssh", &["status", "a"]);
+    insta::assert_snapshot!(format!("{}\n{unreachable}\n{no_ssh}", ended.join("\n")), @r#"
+    ! Unit idle.service does not appear to be loaded.
+    exit 1
+    ! Unit lost.service does not exist.
+    exit 1
+    ! Could not determine address of machine m3.
+    exit 1
+    ! Error running /nonexistent/ssh: No such file or directory (os error 2)
+    exit 1
+    "#);
+}
+
+#[test]
+fn this_machine_is_asked_directly() {
+    // A container may have no identity; then there is no machine to be on.
+    let Ok(own) = fs::read_to_string(Path::new("/etc/machine-id")) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    program(&directory, "systemctl", 3);
+    let ended = Fleetctl::at(&script(own.trim()).serve(), &["status", "a"])
+        .env("PATH", &directory.path().to_string_lossy())
+        .run();
+    assert_eq!(ended.to_string(), "systemctl status -l a.service\nexit 3");
+}
