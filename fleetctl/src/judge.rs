@@ -359,6 +359,34 @@ mod tests {
                 one(copy(Launched, "activating", "start-pre", JobState::Running)),
             ),
             ("runs here, and stops there", unit(Launched, vec![leaving(running()), running()])),
+        ];
+        insta::assert_snapshot!(table(Goal::Start, cases), @r#"
+        runs
+          reached: Unit web.service launched on 8145ebb7.../10.10.1.3
+        needed no job
+          reached: Unit web.service launched on 8145ebb7.../10.10.1.3
+        is a oneshot that has ended
+          reached: Unit web.service launched on 8145ebb7.../10.10.1.3
+        the view is older
+          waiting: News
+        the machine speaks of older contents
+          waiting: Machine("8145ebb7.../10.10.1.3", None)
+        the machine speaks of an earlier unit
+          waiting: Machine("8145ebb7.../10.10.1.3", None)
+        the machine has yet to start it
+          waiting: Machine("8145ebb7.../10.10.1.3", None)
+        systemd starts it
+          waiting: Job("8145ebb7.../10.10.1.3", "activating (start-pre)")
+        runs here, and stops there
+          reached: Unit web.service launched on 8145ebb7.../10.10.1.3
+        "#);
+    }
+
+    #[test]
+    fn a_start_ends_when_the_unit_is_down_and_not_while_it_may_come_up() {
+        let running = || copy(Launched, "active", "running", JobState::Done);
+        let one = |copy| unit(Launched, vec![copy]);
+        let cases = vec![
             ("only stops there", unit(Launched, vec![leaving(running())])),
             (
                 "the job failed",
@@ -396,24 +424,6 @@ mod tests {
             ),
         ];
         insta::assert_snapshot!(table(Goal::Start, cases), @r#"
-        runs
-          reached: Unit web.service launched on 8145ebb7.../10.10.1.3
-        needed no job
-          reached: Unit web.service launched on 8145ebb7.../10.10.1.3
-        is a oneshot that has ended
-          reached: Unit web.service launched on 8145ebb7.../10.10.1.3
-        the view is older
-          waiting: News
-        the machine speaks of older contents
-          waiting: Machine("8145ebb7.../10.10.1.3", None)
-        the machine speaks of an earlier unit
-          waiting: Machine("8145ebb7.../10.10.1.3", None)
-        the machine has yet to start it
-          waiting: Machine("8145ebb7.../10.10.1.3", None)
-        systemd starts it
-          waiting: Job("8145ebb7.../10.10.1.3", "activating (start-pre)")
-        runs here, and stops there
-          reached: Unit web.service launched on 8145ebb7.../10.10.1.3
         only stops there
           waiting: Placement([])
         the job failed

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(flags.settings(&environment).unwrap(), expected);
     }
 
-    fn refusal(flags: GlobalArgs, environment: Environment<'_>) -> String {
+    fn refusal(flags: &GlobalArgs, environment: Environment<'_>) -> String {
         flags.settings(environment).unwrap_err().to_string()
     }
 
@@ -237,13 +237,13 @@ mod tests {
         let nothing = |_: &str| None;
         let tunnel = |name: &str| (name == "FLEETCTL_TUNNEL").then(|| "bastion".to_owned());
         let refusals = [
-            refusal(GlobalArgs { driver: text("etcd"), ..flags() }, &nothing),
-            refusal(GlobalArgs { driver: text("x"), ..flags() }, &nothing),
-            refusal(GlobalArgs { experimental_api: text("false"), ..flags() }, &nothing),
-            refusal(GlobalArgs { request_timeout: text("-1"), ..flags() }, &nothing),
-            refusal(GlobalArgs { debug: text("perhaps"), ..flags() }, &nothing),
-            refusal(GlobalArgs { endpoint: text("fleet"), ..flags() }, &nothing),
-            refusal(flags(), &tunnel),
+            refusal(&GlobalArgs { driver: text("etcd"), ..flags() }, &nothing),
+            refusal(&GlobalArgs { driver: text("x"), ..flags() }, &nothing),
+            refusal(&GlobalArgs { experimental_api: text("false"), ..flags() }, &nothing),
+            refusal(&GlobalArgs { request_timeout: text("-1"), ..flags() }, &nothing),
+            refusal(&GlobalArgs { debug: text("perhaps"), ..flags() }, &nothing),
+            refusal(&GlobalArgs { endpoint: text("fleet"), ..flags() }, &nothing),
+            refusal(&flags(), &tunnel),
         ];
         insta::assert_snapshot!(refusals.join("\n"), @r#"
         fleetctl talks to fleetd only, not to etcd: leave --driver and --experimental-api out, and name a fleetd with --endpoint

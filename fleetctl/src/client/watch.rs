@@ -144,12 +144,17 @@ impl Lines {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
-                if line.iter().all(u8::is_ascii_whitespace) {
+                if line.trim_ascii().is_empty() {
                     continue;
                 }
                 return Some(line);
             }
-            let frame = self.streaming.body.frame().await?.ok()?;
+            let Some(frame) = self.streaming.body.frame().await else {
+                // What a stranger sends may end without a line break.
+                let rest = std::mem::take(&mut self.unread);
+                return (!rest.trim_ascii().is_empty()).then_some(rest);
+            };
+            let frame = frame.ok()?;
             if let Ok(bytes) = frame.into_data() {
                 self.unread.extend_from_slice(&bytes);
             }

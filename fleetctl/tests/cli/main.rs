@@ -1,9 +1,16 @@
 //! The program against a scripted server.
 
+#[cfg(test)]
 mod change;
+#[cfg(test)]
 mod list;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
 mod server;
+#[cfg(test)]
 mod silence;
+#[cfg(test)]
 mod status;
+#[cfg(test)]
 mod usage;

@@ -66,7 +66,7 @@ fn each_kind_of_stranger_is_one_sentence_with_the_address_and_exit_1() {
     a web page:
     ! Error retrieving list of units from repository: ENDPOINT does not answer as fleet does: an HTML page
     exit 1
-    ! Error: no answer from fleet at ENDPOINT within 0.3 s
+    ! Error: ENDPOINT does not answer as fleet does: an HTML page
     exit 1
     another service:
     ! Error retrieving list of units from repository: ENDPOINT does not answer as fleet does: status 404 and a body that is not JSON
