@@ -163,7 +163,7 @@ pub(crate) fn plan(view: &View<'_>) -> Plan {
 
 fn names<'a>(view: &View<'a>) -> BTreeSet<&'a UnitName> {
     let known = view.assigned.keys().chain(view.applied.keys()).chain(view.installed.keys());
-    known.collect()
+    known.chain(view.displaced).collect()
 }
 
 fn step(view: &View<'_>, unit: &UnitName) -> Step {

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
@@ -145,7 +145,8 @@ pub(crate) struct Shell<S, M> {
     in_flight: InFlight<S>,
     asking: Arc<Semaphore>,
     tasks: TaskTracker,
-    keeping_alive: CancellationToken,
+    /// Ends the keep-alive of the lease that is no longer wanted, or of a loop that is gone.
+    keeping_alive: Option<DropGuard>,
 }
 
 impl<S: Store, M: Systemd> Shell<S, M> {
@@ -159,7 +160,7 @@ impl<S: Store, M: Systemd> Shell<S, M> {
             in_flight: FuturesUnordered::new(),
             asking: Arc::new(Semaphore::new(ASKING)),
             tasks: TaskTracker::new(),
-            keeping_alive: CancellationToken::new(),
+            keeping_alive: None,
         };
         shell.follow(Feed::Assignments, Box::new(Follower::new(store.clone(), schedule)));
         shell.follow(Feed::Presence, Box::new(Follower::new(store, presence)));
@@ -387,10 +388,10 @@ impl<S: Store, M: Systemd> Shell<S, M> {
     }
 
     fn keep_alive(&mut self, grant: crate::store::Grant) {
-        self.keeping_alive.cancel();
-        self.keeping_alive = CancellationToken::new();
+        let stop = CancellationToken::new();
+        self.keeping_alive = Some(stop.clone().drop_guard());
         // A task of its own: however busy the loop is, the lease lives.
-        let task = keep_alive(self.registrar.store.clone(), grant, self.keeping_alive.clone());
+        let task = keep_alive(self.registrar.store.clone(), grant, stop);
         let task = self.tasks.spawn(task);
         self.in_flight.push(Box::pin(async move {
             match task.await {
@@ -425,7 +426,7 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                 Err(_) => warn!(?deadline, "Presence has to run out: no answer in time"),
             }
         }
-        self.keeping_alive.cancel();
+        drop(self.keeping_alive);
         self.tasks.close();
         self.tasks.wait().await;
     }

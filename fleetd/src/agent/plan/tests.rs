@@ -44,8 +44,7 @@ impl World {
 
     /// A unit that was brought to this record, its file included.
     fn apply(mut self, unit: &str, record: Applied) -> Self {
-        self.installed
-            .insert(name(unit), Version { uid: record.uid, hash: record.hash });
+        self.installed.insert(name(unit), Version { uid: record.uid, hash: record.hash });
         self.applied.insert(name(unit), record);
         self
     }
@@ -225,10 +224,8 @@ fn another_stop_count_stops_and_starts_without_touching_the_file() {
 
 #[test]
 fn another_generation_or_placement_alone_is_only_noted() {
-    for wanted in [
-        Applied { generation: 2, ..launched() },
-        Applied { placement: 2, ..launched() },
-    ] {
+    for wanted in [Applied { generation: 2, ..launched() }, Applied { placement: 2, ..launched() }]
+    {
         let world =
             World::default().assign(WEB, Order::Hold(wanted.clone())).apply(WEB, launched());
 
@@ -278,7 +275,10 @@ fn absence_and_unreadable_or_retiring_assignments_change_nothing() {
     let kept = World::default().assign(WEB, Order::Keep).apply(WEB, launched());
     let unknown = World::default().assign(WEB, Order::Keep);
 
-    assert_eq!([orphan, kept, unknown].map(|world| world.plan()), [(); 3].map(|()| Plan::default()));
+    assert_eq!(
+        [orphan, kept, unknown].map(|world| world.plan()),
+        [(); 3].map(|()| Plan::default())
+    );
 }
 
 #[test]
@@ -289,6 +289,8 @@ fn an_orphan_that_is_placed_elsewhere_goes() {
     assert_eq!(world.plan(), stops(WEB, StopReason::Displaced));
     world.carry_out(world.plan());
     assert_eq!(world.plan(), removals(WEB));
+    world.carry_out(world.plan());
+    assert_eq!(world.plan(), forgets(WEB, Revision::ABSENT));
     let mut gone = World::default().install(WEB, one());
     gone.displaced.insert(name(WEB));
     assert_eq!(gone.plan(), stops(WEB, StopReason::Displaced));
