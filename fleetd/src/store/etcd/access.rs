@@ -1,9 +1,10 @@
 //! Users, passwords and certificates.
 
+use std::path::Path;
 use std::time::Duration;
 
 use etcd_client::{Client, Permission};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::process::Etcd;
 use super::{Credentials, EtcdOptions, EtcdOptionsError, EtcdStore, TlsFiles};
@@ -50,6 +51,17 @@ async fn guarded() -> Etcd {
         .unwrap();
     root.auth_enable().await.unwrap();
     etcd
+}
+
+/// Writes as soon as etcd is there.
+async fn until_up(store: &EtcdStore) -> Commit {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match store.commit(put("k")).await {
+            Ok(commit) => return commit,
+            Err(error) => assert!(Instant::now() < deadline, "{error:?}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -104,6 +116,32 @@ async fn a_wrong_password_and_a_forbidden_key_are_refused_with_etcds_words() {
             format!("{}: etcdserver: permission denied", etcd.url()),
         ]
     );
+}
+
+#[tokio::test]
+async fn client_and_server_of_an_https_endpoint_know_each_other_by_certificate() {
+    let file =
+        |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/etcd/fixtures").join(name);
+    // For 127.0.0.1 as server and client, signed by an authority whose key is gone.
+    let (ca, cert, key) = (file("ca.pem"), file("member.pem"), file("member.key"));
+    let etcd = Etcd::start_with_tls(&ca, &cert, &key);
+    let store = |tls| EtcdStore::connect(&EtcdOptions { tls, ..options(etcd.url()) }).unwrap();
+    let known = TlsFiles { ca: Some(ca.clone()), cert: Some(cert), key: Some(key) };
+    let nameless = TlsFiles { ca: Some(ca), ..TlsFiles::default() };
+
+    let written = until_up(&store(Some(known))).await;
+    let from_nobody = store(Some(nameless)).commit(put("k")).await;
+    let to_unknown = store(None).commit(put("k")).await;
+
+    assert!(matches!(written, Commit::Done(_)), "{written:?}");
+    assert!(from_nobody.is_err_and(|error| error.is_transient()));
+    match to_unknown {
+        Err(StoreError::Unavailable { source, .. }) => assert_eq!(
+            source.to_string(),
+            format!("{}: cannot connect: invalid peer certificate: UnknownIssuer", etcd.url())
+        ),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Real etcd processes for tests, on loopback ports of their own. They end with their test.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -48,10 +48,30 @@ impl Etcd {
 
     /// Starts a cluster and waits until all members answer.
     pub(crate) async fn start_cluster(size: usize) -> Self {
+        let etcd = Self::spawn(size, "http", &[]);
+        for url in etcd.urls() {
+            answers(&etcd.store_at(&[url])).await;
+        }
+        etcd
+    }
+
+    /// Starts one member that wants certificates signed by `ca`, and shows one. Does not wait.
+    pub(crate) fn start_with_tls(ca: &Path, cert: &Path, key: &Path) -> Self {
+        let options = [
+            "--client-cert-auth".to_owned(),
+            format!("--trusted-ca-file={}", ca.display()),
+            format!("--cert-file={}", cert.display()),
+            format!("--key-file={}", key.display()),
+        ];
+        Self::spawn(1, "https", &options)
+    }
+
+    fn spawn(size: usize, scheme: &str, options: &[String]) -> Self {
         let data = TempDir::new().unwrap();
         let ports = free_ports(2 * size);
         let (clients, peers) = ports.split_at(size);
         let url = |port: &u16| format!("http://127.0.0.1:{port}");
+        let client_url = |port: &u16| format!("{scheme}://127.0.0.1:{port}");
         let cluster: Vec<_> =
             peers.iter().enumerate().map(|(n, port)| format!("m{n}={}", url(port))).collect();
         let members = clients.iter().zip(peers).enumerate().map(|(n, (client, peer))| {
@@ -60,8 +80,8 @@ impl Etcd {
             command
                 .arg(format!("--name=m{n}"))
                 .arg(format!("--data-dir={}", data.display()))
-                .arg(format!("--listen-client-urls={}", url(client)))
-                .arg(format!("--advertise-client-urls={}", url(client)))
+                .arg(format!("--listen-client-urls={}", client_url(client)))
+                .arg(format!("--advertise-client-urls={}", client_url(client)))
                 .arg(format!("--listen-peer-urls={}", url(peer)))
                 .arg(format!("--initial-advertise-peer-urls={}", url(peer)))
                 .arg(format!("--initial-cluster={}", cluster.join(",")))
@@ -69,16 +89,13 @@ impl Etcd {
                 .args(["--heartbeat-interval=50", "--election-timeout=500"])
                 // Passwords that cost little, tokens that are stale soon.
                 .args(["--bcrypt-cost=4", "--auth-token-ttl=1"])
+                .args(options)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null());
-            Member { url: url(client), process: spawn(&mut command), command, data }
+            Member { url: client_url(client), process: spawn(&mut command), command, data }
         });
-        let etcd = Self { members: members.collect(), _data: data };
-        for member in &etcd.members {
-            answers(&etcd.store_at(&[&member.url])).await;
-        }
-        etcd
+        Self { members: members.collect(), _data: data }
     }
 
     /// URL of the first member.
