@@ -30,7 +30,7 @@ pub enum Invocation {
 pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Invocation, clap::Error> {
     let mut command = command();
     let usage = command.render_usage();
-    let matches = command.try_get_matches_from(arguments.into_iter().map(double_dash))?;
+    let matches = command.try_get_matches_from(arguments.into_iter().map(plain))?;
     let words: Vec<_> = matches.get_many::<String>("arguments").unwrap_or_default().collect();
     if matches.get_flag("version") || words == ["version"] {
         return Ok(Invocation::Version);
@@ -50,7 +50,8 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Invocation, 
 fn command() -> Command {
     let settings = Key::ALL.map(|key| {
         let flag = Arg::new(key.name()).long(key.name()).value_name("VALUE").help(key.help());
-        flag.help_heading("Settings (also in fleet.conf, and in the environment as FLEET_...)")
+        flag.hide(key.is_obsolete())
+            .help_heading("Settings (also in fleet.conf, and in the environment as FLEET_...)")
     });
     Command::new("fleetd")
         .about("Make this machine part of a fleet")
@@ -72,10 +73,16 @@ fn command() -> Command {
         .args(settings)
 }
 
-/// `-config` as Go took it. No flag has a short form but `-h`.
-fn double_dash(argument: String) -> String {
-    let single = argument.starts_with('-') && !argument.starts_with("--");
-    if single && argument.len() > 2 { format!("-{argument}") } else { argument }
+/// Flags as people write them: `-config` as Go took it, `--agent-ttl` as others do. No flag has a
+/// short form but `-h`.
+fn plain(argument: String) -> String {
+    let bare = argument.trim_start_matches('-');
+    let dashes = argument.len() - bare.len();
+    if !matches!(dashes, 1 | 2) || bare.len() < 2 {
+        return argument;
+    }
+    let (name, value) = bare.split_at(bare.find('=').unwrap_or(bare.len()));
+    format!("--{}{value}", name.replace('-', "_"))
 }
 
 #[cfg(test)]
@@ -109,7 +116,7 @@ mod tests {
         let flags = vec![(Key::AgentTtl, "5s".to_owned()), (Key::Metadata, "a=b".to_owned())];
 
         assert_eq!(
-            of(&["--metadata", "a=b", "-agent_ttl=5s"]),
+            of(&["--metadata", "a=b", "-agent-ttl=5s"]),
             Invocation::Run { config: None, flags }
         );
     }

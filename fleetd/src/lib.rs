@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod api;
+pub mod app;
 pub mod backoff;
 pub mod cli;
 pub mod config;

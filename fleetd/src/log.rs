@@ -1,6 +1,7 @@
 //! Where log lines go: to the journal with their fields if stderr is the journal, else to stderr
 //! as text. `FLEET_LOG` takes a filter such as `debug` or `fleetd::engine=trace`.
 
+use std::error::Error;
 use std::os::linux::fs::MetadataExt;
 
 use tracing_subscriber::EnvFilter;
@@ -58,4 +59,19 @@ fn stderr_is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     std::fs::metadata("/proc/self/fd/2")
         .is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev(), stderr.st_ino()))
+}
+
+/// An error with all that stands behind it, as one sentence.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let reason = error.to_string();
+        if !text.ends_with(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        source = error.source();
+    }
+    text
 }

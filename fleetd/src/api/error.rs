@@ -7,6 +7,7 @@ use fleet_units::api::{ErrorBody, PageTokenError};
 use fleet_units::{ParseError, UnitNameError};
 
 use super::change::Refusal;
+use crate::log::chain;
 use crate::store::StoreError;
 
 /// The largest body of a request for one unit.
@@ -81,7 +82,7 @@ pub enum ApiError {
     #[error("{PHRASE}{}", .0.detail())]
     Unavailable(Unavailable),
     /// The store refuses.
-    #[error("{}", with_sources(.0))]
+    #[error("{}", chain(.0))]
     Store(StoreError),
 }
 
@@ -122,25 +123,11 @@ impl From<Unavailable> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_transient() {
-            Self::Unavailable(Unavailable::Unreachable(with_sources(&error)))
+            Self::Unavailable(Unavailable::Unreachable(chain(&error)))
         } else {
             Self::Store(error)
         }
     }
-}
-
-/// An error with all that stands behind it, as one sentence.
-pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let reason = error.to_string();
-        if !text.ends_with(&reason) {
-            text = format!("{text}: {reason}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 impl ApiError {

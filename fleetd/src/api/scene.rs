@@ -218,7 +218,7 @@ impl Scene {
         self.logged.retain(|key, _| unreadable.contains_key(key));
         for (key, document) in unreadable {
             if self.logged.insert(key.clone(), document.modified) != Some(document.modified) {
-                let reason = super::error::with_sources(&document.error);
+                let reason = crate::log::chain(&document.error);
                 warn!(key, reason, "Cannot read a stored document, and leaves it alone");
             }
         }

@@ -17,11 +17,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::change::Request;
-use super::error::{ApiError, with_sources};
+use super::error::ApiError;
 use super::v1::{self, QueryPairs};
 use super::view::View;
 use super::write::{Order, Outcome};
 use super::{Api, body};
+use crate::log::chain;
 use crate::store::Store;
 
 /// A batch has room for one unit of the largest size, as text and as options, and for many small
@@ -64,7 +65,7 @@ pub(super) async fn unreadable<S: Store>(
     let unreadable = api.view.read(|scene| {
         let documents = scene.mirror.unreadable.iter();
         let document = |(key, document): (&String, &crate::registry::mirror::Unreadable)| {
-            UnreadableDocument { key: key.clone(), reason: with_sources(&document.error) }
+            UnreadableDocument { key: key.clone(), reason: chain(&document.error) }
         };
         documents.map(document).collect()
     });

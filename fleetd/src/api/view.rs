@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Unavailable, with_sources};
+use super::error::Unavailable;
 use super::scene::Scene;
+use crate::log::chain;
 use crate::registry::follow::{Follower, Update};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::{Revision, Selection, Snapshot, Store, StoreError};
@@ -292,7 +293,7 @@ impl Session {
     }
 
     fn fail_all(&mut self, error: &StoreError) {
-        let reason = with_sources(error);
+        let reason = chain(error);
         for answer in self.unproven.drain(..) {
             answer(Err(Unavailable::Unreachable(reason.clone())));
         }

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use fleet_units::UnitName;
 
 use super::change::{Change, MAX_DOCUMENT, Refusal, Request, accept};
-use super::error::{ApiError, with_sources};
+use super::error::ApiError;
 use super::view::View;
+use crate::log::chain;
 use crate::registry::document::{self, Unit};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::registry::mirror::Mirror;
@@ -254,10 +255,9 @@ impl Found {
             return Self::Unit { unit, created: stored.created, modified: stored.modified };
         }
         match mirror.unreadable.get(&prefix.encode(&Key::Unit(name.clone()))) {
-            Some(unreadable) => Self::Unreadable {
-                modified: unreadable.modified,
-                reason: with_sources(&unreadable.error),
-            },
+            Some(unreadable) => {
+                Self::Unreadable { modified: unreadable.modified, reason: chain(&unreadable.error) }
+            }
             None => Self::Nothing,
         }
     }

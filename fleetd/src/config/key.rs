@@ -170,6 +170,19 @@ impl Key {
         }
     }
 
+    /// Whether it is read only because old configurations have it.
+    #[must_use]
+    pub const fn is_obsolete(self) -> bool {
+        matches!(
+            self,
+            Self::AuthorizedKeysFile
+                | Self::DisableWatches
+                | Self::EnableGrpc
+                | Self::EngineReconcileInterval
+                | Self::VerifyUnits
+        )
+    }
+
     /// The setting of a name, in any case.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
