@@ -27,10 +27,10 @@ impl Board {
 
     /// Seats a unit. One that is not global leaves the machine where it sat before.
     pub fn put(&mut self, rules: &Arc<Rules>, machine: &MachineId) {
-        if !rules.is_global() {
-            if let Some(before) = self.places.insert(rules.name.clone(), machine.clone()) {
-                self.change(&before, |tenants| tenants.remove(&rules.name));
-            }
+        if !rules.is_global()
+            && let Some(before) = self.places.insert(rules.name.clone(), machine.clone())
+        {
+            self.change(&before, |tenants| tenants.remove(&rules.name));
         }
         self.change(machine, |tenants| tenants.insert(rules));
     }

@@ -26,19 +26,6 @@ pub fn eligible(
     neighbours: &Neighbours<'_>,
 ) -> Result<(), Obstacle> {
     accepts(machine)?;
-    is_suited(unit, machine, neighbours)
-}
-
-/// Judges whether a machine may hold a unit, be it closed for new ones or not.
-///
-/// # Errors
-///
-/// Names the first obstacle.
-pub fn is_suited(
-    unit: &Rules,
-    machine: &MachineView,
-    neighbours: &Neighbours<'_>,
-) -> Result<(), Obstacle> {
     matches(unit, machine)?;
     has_peers(unit, machine, neighbours)?;
     has_no_conflict(unit, machine, neighbours)
@@ -80,7 +67,12 @@ pub fn matches(unit: &Rules, machine: &MachineView) -> Result<(), Obstacle> {
     Ok(())
 }
 
-pub(super) fn has_peers(
+/// Judges MachineOf.
+///
+/// # Errors
+///
+/// Names the first unit that is missing, and where it is instead.
+pub fn has_peers(
     unit: &Rules,
     machine: &MachineView,
     neighbours: &Neighbours<'_>,
@@ -106,7 +98,12 @@ pub(super) fn has_peers(
     Err(Obstacle::MachineOf { peer: peer.to_string(), problem })
 }
 
-fn has_no_conflict(
+/// Judges Conflicts, whichever side declares them.
+///
+/// # Errors
+///
+/// Names a unit in the way.
+pub fn has_no_conflict(
     unit: &Rules,
     machine: &MachineView,
     neighbours: &Neighbours<'_>,

@@ -21,7 +21,7 @@ use fleet_units::{MachineId, UnitName};
 
 pub use board::Board;
 pub use cluster::{AssignmentView, Availability, Cluster, MachineView, RecordView, UnitView};
-pub use eligible::{Neighbours, eligible, is_suited, matches};
+pub use eligible::{Neighbours, eligible, has_no_conflict, has_peers, matches};
 pub use obstacle::{Obstacle, PeerProblem};
 pub use rules::{Rules, RulesCache};
 pub use tenants::Tenants;

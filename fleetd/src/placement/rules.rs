@@ -69,6 +69,12 @@ impl Rules {
         Self { name, peers, impossible_peer, literals, patterns, directives, is_broken: false }
     }
 
+    /// Whether the unit has to join others.
+    #[must_use]
+    pub const fn has_needs(&self) -> bool {
+        !self.peers.is_empty() || self.impossible_peer.is_some()
+    }
+
     /// Whether the unit runs on each machine that suits it.
     #[must_use]
     pub const fn is_global(&self) -> bool {

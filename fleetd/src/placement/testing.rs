@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use fleet_units::{MachineId, Metadata, TargetState, UnitFile, UnitName};
+use fleet_units::{MachineId, Metadata, TargetState, UnitFile, UnitHash, UnitName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -29,6 +29,11 @@ pub(crate) fn machine(id: &str) -> MachineId {
 /// Unit text with these lines as its directives.
 pub(crate) fn text(directives: &str) -> String {
     format!("[Service]\nExecStart=/bin/true\n\n[X-Fleet]\n{directives}\n")
+}
+
+/// The hash of a text, or of nothing for one that is no unit.
+fn hash(text: &str) -> UnitHash {
+    UnitFile::parse(text).map_or_else(|_| "0".repeat(40).parse().unwrap(), |file| file.hash())
 }
 
 pub(crate) fn metadata(values: &str) -> Metadata {
@@ -122,7 +127,7 @@ impl World {
             .is_some_and(|unit| unit.target == TargetState::Launched && target < unit.target);
         let document = Unit {
             text: text.to_owned(),
-            hash: UnitFile::parse(text).unwrap().hash(),
+            hash: hash(text),
             target,
             generation: before.as_ref().map_or(1, |unit| unit.generation + 1),
             stops: before.map_or(0, |unit| unit.stops) + u64::from(stopped),

@@ -114,6 +114,28 @@ impl Mirror {
         touched
     }
 
+    /// Revision of the last write of a key, readable or not; absent for keys that are not kept.
+    #[must_use]
+    pub fn modified(&self, key: &Key) -> Revision {
+        let modified = match key {
+            Key::Member(id) => self.members.get(id).map(|stored| stored.modified),
+            Key::Machine(id) => self.machines.get(id).map(|stored| stored.modified),
+            Key::Metadata(id) => self.metadata.get(id).map(|stored| stored.modified),
+            Key::Unit(name) => self.units.get(name).map(|stored| stored.modified),
+            Key::Placed(name) => self.placed.get(name).map(|stored| stored.modified),
+            Key::Schedule(id, name) => {
+                self.schedule.get(name).and_then(|by| by.get(id)).map(|stored| stored.modified)
+            }
+            Key::State(id, name) => {
+                self.states.get(name).and_then(|by| by.get(id)).map(|stored| stored.modified)
+            }
+            Key::Leader => self.leader.as_ref().map(|stored| stored.modified),
+            Key::Hold | Key::Settings => None,
+        };
+        let unreadable = || self.unreadable.get(&self.prefix.encode(key)).map(|bad| bad.modified);
+        modified.or_else(unreadable).unwrap_or(Revision::ABSENT)
+    }
+
     fn put(&mut self, entry: KeyValue) -> Option<Key> {
         let KeyValue { key: text, value, create_revision, mod_revision, lease } = entry;
         let key = self.prefix.decode(&text);
