@@ -1,0 +1,315 @@
+//! The leader's mind: takes events, says what to do next. No I/O and no clock of its own.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use fleet_units::MachineId;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::EngineSettings;
+use super::decision::Decision;
+use super::election::chain;
+use super::plan::plan;
+use super::presence::{Outlook, Presence};
+use super::transaction::{Basis, Packet, landed, pack, rebase};
+use crate::backoff::Backoff;
+use crate::placement::{Cluster, RulesCache};
+use crate::registry::document::DocumentError;
+use crate::registry::follow::Update;
+use crate::registry::key::Key;
+use crate::registry::mirror::{Mirror, UnreadableError};
+use crate::store::{Commit, Revision, StoreError, Transaction};
+
+/// How long the view may lag behind a refusal. The store's revision also counts the writes of
+/// others, which the watch never shows, so the view need not get there at all.
+const REFUSAL_LAG: Duration = Duration::from_millis(100);
+
+/// How long the view may lag behind our own writes.
+const COMMIT_LAG: Duration = Duration::from_secs(2);
+
+/// Between plans that came to nothing.
+const RETRY: Backoff = Backoff { min: Duration::from_millis(10), max: Duration::from_secs(2) };
+
+/// Something that the leader has to know.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The registry was listed or changed.
+    Update(Update),
+    /// A transaction ended.
+    Committed(Result<Commit, StoreError>),
+    /// Time has passed.
+    Tick,
+}
+
+/// What the leader does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reaction {
+    /// Nothing until something happens.
+    Wait,
+    /// Carries out this transaction.
+    Commit(Transaction),
+    /// Lists the registry anew.
+    Relist,
+    /// Leads no longer, as the seat is another's.
+    Deposed,
+    /// Gives up the lead to a newer fleet, whose document this is.
+    Outdated(String),
+}
+
+/// What is known of the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// A list is under way.
+    Listing,
+    /// It follows the registry.
+    Current,
+    /// Nobody knows what landed: it has to be listed anew before the next plan.
+    Stale,
+}
+
+/// Everything that a leader keeps in mind.
+#[derive(Debug)]
+pub(super) struct Leading {
+    settings: EngineSettings,
+    leadership: Revision,
+    mirror: Mirror,
+    view: View,
+    cache: RulesCache,
+    presence: Presence,
+    /// Whether something changed since the last plan.
+    is_dirty: bool,
+    /// What the last plan knew of time.
+    outlook: Outlook,
+    queue: VecDeque<Packet>,
+    in_flight: Option<Packet>,
+    /// What this plan has written already.
+    written: BTreeMap<String, Revision>,
+    /// Revision that the view has to reach before the next plan, and how long that may take.
+    awaited: Option<(Revision, Instant)>,
+    failures: u32,
+    not_before: Option<Instant>,
+    /// Unreadable keys that were logged, with their revisions.
+    reported: BTreeSet<(String, Revision)>,
+}
+
+impl Leading {
+    pub(super) fn new(
+        settings: EngineSettings,
+        leadership: Revision,
+        vouched: Option<MachineId>,
+        now: Instant,
+    ) -> Self {
+        let EngineSettings { agent_ttl, reschedule_grace, .. } = settings;
+        Self {
+            mirror: Mirror::new(settings.prefix.clone()),
+            presence: Presence::new(agent_ttl, reschedule_grace, vouched, now),
+            settings,
+            leadership,
+            view: View::Listing,
+            cache: RulesCache::default(),
+            is_dirty: false,
+            outlook: Outlook::default(),
+            queue: VecDeque::new(),
+            in_flight: None,
+            written: BTreeMap::new(),
+            awaited: None,
+            failures: 0,
+            not_before: None,
+            reported: BTreeSet::new(),
+        }
+    }
+
+    /// Takes note of an event and decides what to do next.
+    pub(super) fn handle(&mut self, event: Event, now: Instant) -> Reaction {
+        match event {
+            Event::Update(update) => self.learn(update, now),
+            Event::Committed(outcome) => self.conclude(outcome, now),
+            Event::Tick => {}
+        }
+        self.next(now)
+    }
+
+    /// When to be woken although nothing happens.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let lag = self.awaited.map(|(_, until)| until);
+        let retry = self.not_before.filter(|at| *at > now);
+        [self.presence.next_deadline(now), lag, retry].into_iter().flatten().min()
+    }
+
+    fn learn(&mut self, update: Update, now: Instant) {
+        match update {
+            Update::Listed(snapshot) => {
+                self.mirror.reset(snapshot);
+                self.view = View::Current;
+                self.drop_plan();
+                self.awaited = None;
+            }
+            Update::Changed { revision, events } => {
+                let touched = self.mirror.apply(revision, events);
+                if touched.iter().all(|key| matches!(key, Key::State(..))) {
+                    return;
+                }
+            }
+            Update::Unreachable(error) => {
+                warn!(error = %chain(&error), "Cannot read the registry; trying again");
+                return;
+            }
+        }
+        self.is_dirty = true;
+        let storm = self.presence.storm().clone();
+        self.presence.observe(&self.mirror, now);
+        self.log_storm(&storm);
+        self.log_unreadable();
+    }
+
+    fn conclude(&mut self, outcome: Result<Commit, StoreError>, now: Instant) {
+        let Some(packet) = self.in_flight.take() else { return };
+        match outcome {
+            Ok(Commit::Done(revision)) => {
+                packet.decisions.iter().for_each(log_landed);
+                self.written.extend(landed(&packet.transaction, revision));
+                self.awaited = Some((revision, now + COMMIT_LAG));
+                self.failures = 0;
+            }
+            Ok(Commit::Refused(revision)) => {
+                debug!(%revision, "The registry has changed; planning again");
+                self.drop_plan();
+                self.awaited = Some((revision, now + REFUSAL_LAG));
+                self.fail(now);
+            }
+            Err(error) => {
+                warn!(error = %chain(&error), "Cannot write to the registry; trying again");
+                self.drop_plan();
+                self.view = View::Stale;
+                self.fail(now);
+            }
+        }
+    }
+
+    fn drop_plan(&mut self) {
+        self.queue.clear();
+        self.written.clear();
+        self.is_dirty = true;
+    }
+
+    /// The first failure is no reason to wait: somebody else wrote, as people do.
+    fn fail(&mut self, now: Instant) {
+        if self.failures > 0 {
+            self.not_before = Some(now + RETRY.delay(self.failures - 1, 0.0));
+        }
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    fn next(&mut self, now: Instant) -> Reaction {
+        if self.in_flight.is_some() || self.not_before.is_some_and(|at| at > now) {
+            return Reaction::Wait;
+        }
+        match self.view {
+            View::Listing => return Reaction::Wait,
+            View::Stale => return self.relist(),
+            View::Current => {}
+        }
+        let leader = self.mirror.leader.as_ref().map(|leader| leader.created);
+        if leader != Some(self.leadership) {
+            return Reaction::Deposed;
+        }
+        if let Some(key) = self.newer() {
+            return Reaction::Outdated(key);
+        }
+        if self.queue.is_empty() {
+            match self.awaited {
+                Some((revision, until)) if self.mirror.revision < revision => {
+                    return if now < until { Reaction::Wait } else { self.relist() };
+                }
+                _ => self.awaited = None,
+            }
+            self.replan(now);
+        }
+        match self.queue.pop_front() {
+            None => Reaction::Wait,
+            Some(mut packet) => {
+                rebase(&mut packet.transaction, &self.written);
+                let transaction = packet.transaction.clone();
+                self.in_flight = Some(packet);
+                Reaction::Commit(transaction)
+            }
+        }
+    }
+
+    fn relist(&mut self) -> Reaction {
+        self.view = View::Listing;
+        self.awaited = None;
+        Reaction::Relist
+    }
+
+    fn replan(&mut self, now: Instant) {
+        let outlook = self.presence.outlook(now);
+        if !self.is_dirty && outlook == self.outlook {
+            return;
+        }
+        for machine in outlook.lost.difference(&self.outlook.lost) {
+            info!(%machine, "Lost the machine");
+        }
+        self.is_dirty = false;
+        self.outlook = outlook;
+        self.written.clear();
+        let cluster = Cluster::of(&self.mirror, &mut self.cache);
+        let groups = plan(&cluster, &self.outlook);
+        let basis = Basis {
+            prefix: &self.settings.prefix,
+            mirror: &self.mirror,
+            cluster: &cluster,
+            leadership: self.leadership,
+        };
+        self.queue = pack(&basis, &groups).into();
+    }
+
+    /// A document that only a newer fleet reads.
+    fn newer(&self) -> Option<String> {
+        let newer = |error: &UnreadableError| {
+            matches!(error, UnreadableError::Document(DocumentError::Newer(_)))
+        };
+        let mut unreadable = self.mirror.unreadable.iter();
+        unreadable.find(|(_, document)| newer(&document.error)).map(|(key, _)| key.clone())
+    }
+
+    fn log_unreadable(&mut self) {
+        for (key, document) in &self.mirror.unreadable {
+            if self.reported.insert((key.clone(), document.modified)) {
+                let reason = chain(&document.error);
+                warn!(key, reason, "Ignoring what cannot be read; all that it speaks of stays");
+            }
+        }
+    }
+
+    fn log_storm(&self, before: &BTreeSet<MachineId>) {
+        let storm = self.presence.storm();
+        if before.is_empty() && !storm.is_empty() {
+            let machines: Vec<_> = storm.iter().map(MachineId::as_str).collect();
+            warn!(
+                reason = machines.join(" "),
+                "Most machines vanished at once: nothing moves until they return"
+            );
+        } else if !before.is_empty() && storm.is_empty() {
+            info!("Enough machines are back: units move again");
+        }
+    }
+}
+
+fn log_landed(decision: &Decision) {
+    match decision {
+        Decision::Place { unit, machine } => info!(%unit, %machine, "Scheduled unit"),
+        Decision::Move { unit, from, to } => {
+            info!(%unit, machine = %to, reason = %format_args!("machine {from} is lost"), "Moved unit");
+        }
+        Decision::PlaceGlobal { unit, machine } => {
+            info!(%unit, %machine, "Scheduled global unit");
+        }
+        Decision::Update { unit, machine } => info!(%unit, %machine, "Updated unit"),
+        Decision::Release { unit, machine, reason } => {
+            info!(%unit, %machine, %reason, "Released unit");
+        }
+        Decision::Forget { unit } => info!(%unit, "Forgot the place of a unit"),
+    }
+}

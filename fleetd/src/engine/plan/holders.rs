@@ -1,0 +1,154 @@
+//! Holders: who keeps what it has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fleet_units::{MachineId, UnitName};
+
+use super::{Decision, Draft, ReleaseReason};
+use crate::placement::{
+    AssignmentView, MachineView, Obstacle, RecordView, UnitView, has_no_conflict, has_peers,
+    matches,
+};
+use crate::registry::document::Phase;
+
+/// A unit on a machine that follows what it is told.
+#[derive(Clone, Copy)]
+struct Holder<'a> {
+    name: &'a UnitName,
+    unit: &'a UnitView,
+    record: &'a RecordView,
+    machine: &'a MachineView,
+    assignment: &'a AssignmentView,
+}
+
+impl Holder<'_> {
+    /// Whether the machine was given another text than the record has now.
+    fn has_changed(&self) -> bool {
+        !Arc::ptr_eq(&self.record.rules, &self.assignment.rules)
+    }
+
+    fn is_current(&self) -> bool {
+        let place = (self.machine.id.clone(), self.record.uid);
+        self.assignment.is_current
+            && (self.record.rules.is_global() || self.unit.placed.as_ref() == Some(&place))
+    }
+}
+
+type Unsuited<'a> = BTreeMap<(&'a UnitName, &'a MachineId), Obstacle>;
+
+impl<'a> Draft<'a> {
+    /// Seats all holders that may stay, brings their assignments up to date, and releases the
+    /// others.
+    pub(super) fn keep_holders(&mut self) {
+        self.seat_facts();
+        let mut holders = self.holders();
+        holders.sort_by_key(Holder::has_changed);
+        let mut unsuited = Unsuited::new();
+        for holder in &holders {
+            match matches(&holder.record.rules, holder.machine) {
+                Ok(()) => self.board.put(&holder.record.rules, &holder.machine.id),
+                Err(obstacle) => drop(unsuited.insert(seat(holder), obstacle)),
+            }
+        }
+        self.unseat_lonely(&holders, &mut unsuited);
+        self.unseat_conflicting(&holders, &mut unsuited);
+        self.unseat_lonely(&holders, &mut unsuited);
+        for ((unit, machine), obstacle) in &unsuited {
+            self.release(unit, machine, ReleaseReason::Unsuited(obstacle.clone()));
+        }
+        for holder in &holders {
+            if !unsuited.contains_key(&seat(holder)) && !holder.is_current() {
+                let (unit, machine) = (holder.name.clone(), holder.machine.id.clone());
+                self.groups.push(vec![Decision::Update { unit, machine }]);
+            }
+        }
+    }
+
+    /// Seats what stays as it is whatever anybody wants: machines that are not there to be told,
+    /// and everything that unreadable documents speak of.
+    fn seat_facts(&mut self) {
+        for (name, unit) in self.units.clone() {
+            for (machine, assignment) in &unit.assignments {
+                let is_fact = unit.is_frozen || !self.availability(machine).follows();
+                if is_fact
+                    && assignment.phase == Phase::Held
+                    && !self.released.contains(&(name, machine))
+                {
+                    self.board.put(&assignment.rules, machine);
+                }
+            }
+        }
+    }
+
+    /// Holders whose unit is wanted, by age.
+    fn holders(&self) -> Vec<Holder<'a>> {
+        let mut holders = Vec::new();
+        for (name, unit) in &self.units {
+            let Some(record) = super::wanted(unit) else { continue };
+            for (id, assignment) in &unit.assignments {
+                let Some(machine) = self.cluster.machines.get(id) else { continue };
+                if machine.availability.follows()
+                    && assignment.phase == Phase::Held
+                    && !self.released.contains(&(*name, id))
+                {
+                    holders.push(Holder { name, unit, record, machine, assignment });
+                }
+            }
+        }
+        holders
+    }
+
+    /// Unseats those whose MachineOf does not hold any more, and then those who need these.
+    fn unseat_lonely(&mut self, holders: &[Holder<'a>], unsuited: &mut Unsuited<'a>) {
+        let mut needy: Vec<_> = holders
+            .iter()
+            .filter(|holder| {
+                holder.record.rules.has_needs() && !unsuited.contains_key(&seat(holder))
+            })
+            .collect();
+        loop {
+            let before = needy.len();
+            let mut staying = Vec::new();
+            for holder in needy {
+                match has_peers(&holder.record.rules, holder.machine, &self.neighbours()) {
+                    Ok(()) => staying.push(holder),
+                    Err(obstacle) => {
+                        self.board.remove(holder.name, &holder.machine.id);
+                        unsuited.insert(seat(holder), obstacle);
+                    }
+                }
+            }
+            if staying.len() == before {
+                break;
+            }
+            needy = staying;
+        }
+    }
+
+    /// Lets those who conflict with another compete: all of them stand up and sit down again in
+    /// their order, as long as nobody minds.
+    fn unseat_conflicting(&mut self, holders: &[Holder<'a>], unsuited: &mut Unsuited<'a>) {
+        let neighbours = self.neighbours();
+        let conflicting: Vec<_> = holders
+            .iter()
+            .filter(|holder| !unsuited.contains_key(&seat(holder)))
+            .filter(|holder| {
+                has_no_conflict(&holder.record.rules, holder.machine, &neighbours).is_err()
+            })
+            .collect();
+        for holder in &conflicting {
+            self.board.remove(holder.name, &holder.machine.id);
+        }
+        for holder in conflicting {
+            match has_no_conflict(&holder.record.rules, holder.machine, &self.neighbours()) {
+                Ok(()) => self.board.put(&holder.record.rules, &holder.machine.id),
+                Err(obstacle) => drop(unsuited.insert(seat(holder), obstacle)),
+            }
+        }
+    }
+}
+
+const fn seat<'a>(holder: &Holder<'a>) -> (&'a UnitName, &'a MachineId) {
+    (holder.name, &holder.machine.id)
+}

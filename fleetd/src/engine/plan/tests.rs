@@ -1,0 +1,548 @@
+use fleet_units::TargetState;
+
+use super::*;
+use crate::engine::transaction::{Basis, landed, pack, rebase};
+use crate::placement::RulesCache;
+use crate::placement::testing::{World, machine, text, unit};
+use crate::registry::document::{Assignment, Placed, Standing};
+use crate::registry::key::Key;
+use crate::store::Commit;
+
+pub(in crate::engine) fn lost(ids: &str) -> Outlook {
+    let lost = ids.chars().map(|id| machine(&id.to_string())).collect();
+    Outlook { lost, is_on_hold: false }
+}
+
+/// The plan as lines of text; groups of more than one in brackets.
+fn decide(world: &World, outlook: &Outlook) -> Vec<String> {
+    let line = |decision: &Decision| match decision {
+        Decision::Place { unit, machine } => format!("place {unit} on {machine}"),
+        Decision::Move { unit, from, to } => format!("move {unit} from {from} to {to}"),
+        Decision::PlaceGlobal { unit, machine } => format!("spread {unit} to {machine}"),
+        Decision::Update { unit, machine } => format!("update {unit} on {machine}"),
+        Decision::Release { unit, machine, reason } => {
+            format!("release {unit} from {machine}: {reason}")
+        }
+        Decision::Forget { unit } => format!("forget {unit}"),
+    };
+    let group = |group: &Group| match group.as_slice() {
+        [decision] => line(decision),
+        decisions => format!("[{}]", decisions.iter().map(line).collect::<Vec<_>>().join("; ")),
+    };
+    plan(&world.cluster(), outlook).iter().map(group).collect()
+}
+
+/// Plans once and carries it out.
+pub(in crate::engine) fn land(world: &mut World, outlook: &Outlook) {
+    let mirror = world.mirror();
+    let cluster = Cluster::of(&mirror, &mut RulesCache::default());
+    let leader = mirror.leader.as_ref().unwrap();
+    let prefix = &world.prefix.clone();
+    let basis = Basis { prefix, mirror: &mirror, cluster: &cluster, leadership: leader.created };
+    let mut written = std::collections::BTreeMap::new();
+    for mut packet in pack(&basis, &plan(&cluster, outlook)) {
+        rebase(&mut packet.transaction, &written);
+        let commit = world.commit(packet.transaction.clone());
+        let Commit::Done(revision) = commit else { panic!("refused: {packet:?}") };
+        written.extend(landed(&packet.transaction, revision));
+    }
+}
+
+/// Plans and obeys until there is nothing to do.
+pub(in crate::engine) fn settle(world: &mut World, outlook: &Outlook) {
+    for _ in 0..10 {
+        land(world, outlook);
+        world.obey();
+        if plan(&world.cluster(), outlook).is_empty() {
+            return;
+        }
+    }
+    panic!("does not settle: {:?}", decide(world, outlook));
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn units_spread_by_load_and_machine_id() {
+    let mut world = World::with_machines("abc");
+    for number in 0..100 {
+        world.launch(&format!("web@{number:02}.service"), "");
+    }
+
+    settle(&mut world, &lost(""));
+
+    let count = |id| world.schedule().iter().filter(|line| line.starts_with(id)).count();
+    assert_eq!(["a", "b", "c"].map(count), [34, 33, 33]);
+}
+
+#[test]
+fn globals_and_loaded_units_count_as_load() {
+    let mut world = World::with_machines("ab");
+    world.launch("all.service", "Global=true");
+    world.set("idle.service", &text(""), TargetState::Loaded);
+    world.set("off.service", &text(""), TargetState::Inactive);
+    world.launch("web.service", "");
+
+    assert_eq!(
+        decide(&world, &lost("")),
+        [
+            "spread all.service to a",
+            "spread all.service to b",
+            "place idle.service on a",
+            "place web.service on b",
+        ]
+    );
+}
+
+#[test]
+fn a_placement_carries_the_record_and_the_revision_it_was_decided_on() {
+    let mut world = World::with_machines("a");
+    let uid = world.launch("web.service", "");
+    world.set("web.service", &text(""), TargetState::Loaded);
+    let decided = world.revision;
+
+    land(&mut world, &lost(""));
+
+    let assignment: Assignment =
+        world.read(&Key::Schedule(machine("a"), unit("web.service"))).unwrap();
+    assert_eq!(
+        assignment,
+        Assignment {
+            text: text(""),
+            hash: assignment.hash,
+            target: TargetState::Loaded,
+            uid,
+            generation: 2,
+            stops: 1,
+            placement: decided,
+            phase: Phase::Held,
+        }
+    );
+    assert_eq!(
+        world.read::<Placed>(&Key::Placed(unit("web.service"))),
+        Some(Placed { machine: machine("a"), uid, generation: decided })
+    );
+}
+
+#[test]
+fn an_assignment_follows_its_record_in_place() {
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+    let placement = world.read::<Placed>(&Key::Placed(unit("web.service"))).unwrap();
+    world.set("web.service", &text("# other text"), TargetState::Loaded);
+
+    assert_eq!(decide(&world, &lost("")), ["update web.service on a"]);
+    land(&mut world, &lost(""));
+
+    let assignment: Assignment =
+        world.read(&Key::Schedule(machine("a"), unit("web.service"))).unwrap();
+    assert_eq!(
+        (assignment.target, assignment.generation, assignment.stops, assignment.placement),
+        (TargetState::Loaded, 2, 1, placement.generation)
+    );
+    assert_eq!(world.read(&Key::Placed(unit("web.service"))), Some(placement));
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+}
+
+#[test]
+fn an_inactive_or_destroyed_unit_is_released_and_its_place_goes() {
+    let mut world = World::with_machines("a");
+    world.launch("one.service", "");
+    world.launch("two.service", "");
+    settle(&mut world, &lost(""));
+    world.set("one.service", &text(""), TargetState::Inactive);
+    world.destroy("two.service");
+
+    assert_eq!(
+        decide(&world, &lost("")),
+        [
+            "release two.service from a: destroyed",
+            "release one.service from a: target state inactive",
+        ]
+    );
+    land(&mut world, &lost(""));
+    assert_eq!(world.schedule(), ["a one.service released", "a two.service released"]);
+    assert_eq!(world.read::<Placed>(&Key::Placed(unit("one.service"))), None);
+    assert_eq!(world.read::<Placed>(&Key::Placed(unit("two.service"))), None);
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+}
+
+#[test]
+fn a_unit_created_anew_waits_for_its_namesake_to_stop() {
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+    world.destroy("web.service");
+    world.launch("web.service", "");
+
+    assert_eq!(
+        decide(&world, &lost("")),
+        ["release web.service from a: destroyed and created anew"]
+    );
+    land(&mut world, &lost(""));
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+    world.obey();
+    assert_eq!(decide(&world, &lost("")), ["place web.service on a"]);
+}
+
+#[test]
+fn a_released_unit_starts_nowhere_else_before_it_is_stopped() {
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "MachineID=a");
+    settle(&mut world, &lost(""));
+    world.launch("web.service", "MachineID=b");
+
+    assert_eq!(
+        decide(&world, &lost("")),
+        ["release web.service from a: the machine is not machine b"]
+    );
+    land(&mut world, &lost(""));
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+    world.vanish("a");
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+    assert_eq!(decide(&world, &lost("a")), ["place web.service on b"]);
+}
+
+#[test]
+fn a_lost_machine_gives_its_units_away_and_keeps_what_fits_nowhere_else() {
+    let mut world = World::with_machines("ab");
+    world.launch("all.service", "Global=true");
+    world.launch("pinned.service", "MachineID=a");
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+    world.launch("web.service", "# moved with its new text");
+    let before = world.schedule();
+    world.vanish("a");
+
+    assert_eq!(before, ["a all.service", "a pinned.service", "b all.service", "b web.service"]);
+    world.join("a", "");
+    world.vanish("b");
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+    assert_eq!(decide(&world, &lost("b")), ["move web.service from b to a"]);
+    settle(&mut world, &lost("b"));
+    assert_eq!(
+        world.schedule(),
+        [
+            "a all.service",
+            "a pinned.service",
+            "a web.service",
+            "b all.service",
+            "b web.service released",
+        ]
+    );
+
+    world.vanish("a");
+    world.appear("b", "");
+    world.obey();
+    assert_eq!(decide(&world, &lost("a")), ["move web.service from a to b"]);
+}
+
+#[test]
+fn nothing_moves_back_to_a_machine_that_returns() {
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+    world.vanish("a");
+    settle(&mut world, &lost("a"));
+    world.appear("a", "");
+
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule(), ["b web.service"]);
+}
+
+#[test]
+fn unwanted_units_of_an_absent_machine_are_released_at_once() {
+    let mut world = World::with_machines("ab");
+    world.launch("one.service", "");
+    world.launch("two.service", "MachineID=a");
+    settle(&mut world, &lost(""));
+    world.vanish("a");
+    world.destroy("one.service");
+    world.destroy("two.service");
+    world.launch("two.service", "");
+
+    assert_eq!(
+        decide(&world, &lost("")),
+        [
+            "release one.service from a: destroyed",
+            "release two.service from a: destroyed and created anew",
+        ]
+    );
+    land(&mut world, &lost("a"));
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+    assert_eq!(decide(&world, &lost("a")), ["place two.service on b"]);
+}
+
+#[test]
+fn a_hold_stops_moves_and_nothing_else() {
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    world.launch("db.service", "");
+    settle(&mut world, &lost(""));
+    world.vanish("a");
+    world.set("db.service", &text(""), TargetState::Loaded);
+    world.launch("new.service", "");
+
+    let hold = Outlook { is_on_hold: true, ..lost("a") };
+    assert_eq!(decide(&world, &hold), ["update db.service on b", "place new.service on b"]);
+}
+
+#[test]
+fn a_leaving_machine_gets_nothing_and_what_it_stopped_runs_elsewhere() {
+    let mut world = World::with_machines("ab");
+    world.launch("one.service", "");
+    world.launch("two.service", "");
+    world.launch("three.service", "");
+    world.launch("all.service", "Global=true");
+    settle(&mut world, &lost(""));
+    world.stand("a", Standing::Leaving);
+    world.set("three.service", &text(""), TargetState::Loaded);
+    world.delete(&Key::Schedule(machine("a"), unit("one.service")));
+    world.delete(&Key::Schedule(machine("a"), unit("all.service")));
+
+    assert_eq!(decide(&world, &lost("")), ["place one.service on b"]);
+    settle(&mut world, &lost(""));
+    assert_eq!(
+        world.schedule(),
+        ["a three.service", "b all.service", "b one.service", "b two.service"]
+    );
+
+    world.vanish("a");
+    world.stand("a", Standing::Left);
+    assert_eq!(decide(&world, &lost("")), ["move three.service from a to b"]);
+}
+
+#[test]
+fn a_cordoned_machine_keeps_and_updates_what_it_has() {
+    let mut world = World::with_machines("a");
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+    world.stand("a", Standing::Cordoned);
+    world.set("web.service", &text(""), TargetState::Loaded);
+    world.launch("new.service", "");
+    world.launch("all.service", "Global=true");
+
+    assert_eq!(decide(&world, &lost("")), ["update web.service on a"]);
+}
+
+#[test]
+fn a_machine_that_no_longer_suits_its_units_gives_them_up() {
+    let mut world = World::with_machines("a");
+    world.join("b", "role=web");
+    world.launch("web.service", "MachineMetadata=role=web");
+    world.launch("all.service", "Global=true\nMachineMetadata=role=web");
+    settle(&mut world, &lost(""));
+    world.overlay("a", &[("role", "web")]);
+    world.overlay("b", &[("role", "db")]);
+
+    let reason = "the machine metadata role=web is wanted, the machine has role=db";
+    assert_eq!(
+        decide(&world, &lost("")),
+        [
+            format!("release all.service from b: {reason}"),
+            format!("release web.service from b: {reason}"),
+            "spread all.service to a".to_owned(),
+        ]
+    );
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule(), ["a all.service", "a web.service"]);
+}
+
+#[test]
+fn of_two_holders_that_conflict_the_one_that_changed_goes() {
+    let mut world = World::with_machines("a");
+    world.launch("old.service", "");
+    world.launch("young.service", "");
+    settle(&mut world, &lost(""));
+    world.launch("old.service", "Conflicts=young.service");
+
+    assert_eq!(
+        decide(&world, &lost("")),
+        ["release old.service from a: the machine conflicts with young.service there"]
+    );
+}
+
+#[test]
+fn mutual_conflicts_fill_the_machines_and_the_rest_waits() {
+    let mut world = World::with_machines("abc");
+    for number in 1..=5 {
+        world.launch(&format!("web@{number}.service"), "Conflicts=web@*.service");
+    }
+
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule(), ["a web@1.service", "b web@2.service", "c web@3.service"]);
+
+    world.join("d", "");
+    world.vanish("a");
+    assert_eq!(decide(&world, &lost("a")), ["move web@1.service from a to d"]);
+}
+
+#[test]
+fn a_conflict_that_one_side_declares_holds_until_the_other_is_gone() {
+    let mut world = World::with_machines("a");
+    world.launch("shy.service", "Conflicts=loud@*.service other.service");
+    settle(&mut world, &lost(""));
+    world.launch("loud@1.service", "");
+
+    assert_eq!(decide(&world, &lost("")), NOTHING);
+    world.destroy("shy.service");
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule(), ["a loud@1.service"]);
+}
+
+#[test]
+fn a_global_unit_that_conflicts_with_another_starts_nowhere() {
+    let mut world = World::with_machines("ab");
+    world.launch("one.service", "Global=true");
+    world.launch("two.service", "Global=true\nConflicts=one.service");
+
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule(), ["a one.service", "b one.service"]);
+}
+
+#[test]
+fn machine_of_places_pairs_together_and_moves_them_together() {
+    let mut world = World::with_machines("abc");
+    for number in 1..=3 {
+        let (ping, pong) = (format!("ping@{number}.service"), format!("pong@{number}.service"));
+        world.launch(&ping, &format!("MachineOf={pong}"));
+        world.launch(&pong, "");
+    }
+
+    assert_eq!(
+        decide(&world, &lost("")),
+        [
+            "[place pong@1.service on a; place ping@1.service on a]",
+            "[place pong@2.service on b; place ping@2.service on b]",
+            "[place pong@3.service on c; place ping@3.service on c]",
+        ]
+    );
+    settle(&mut world, &lost(""));
+    world.vanish("b");
+    assert_eq!(
+        decide(&world, &lost("b")),
+        ["[move pong@2.service from b to a; move ping@2.service from b to a]"]
+    );
+}
+
+#[test]
+fn a_group_goes_where_all_of_it_fits() {
+    let mut world = World::with_machines("ab");
+    world.join("c", "disk=ssd");
+    world.launch("db.service", "");
+    world.launch("backup.service", "MachineOf=db.service\nMachineMetadata=disk=ssd");
+
+    assert_eq!(decide(&world, &lost("")), ["[place db.service on c; place backup.service on c]"]);
+}
+
+#[test]
+fn a_follower_that_fits_nowhere_does_not_keep_the_others_from_running() {
+    let mut world = World::with_machines("ab");
+    world.launch("db.service", "");
+    world.launch("picky.service", "MachineOf=db.service\nMachineMetadata=disk=ssd");
+    world.launch("backup.service", "MachineOf=db.service");
+
+    assert_eq!(decide(&world, &lost("")), ["[place db.service on a; place backup.service on a]"]);
+}
+
+#[test]
+fn a_follower_goes_when_the_unit_that_it_follows_is_inactive() {
+    let mut world = World::with_machines("ab");
+    world.launch("db.service", "");
+    world.launch("backup.service", "MachineOf=db.service");
+    world.launch("report.service", "MachineOf=backup.service");
+    settle(&mut world, &lost(""));
+    world.set("db.service", &text(""), TargetState::Inactive);
+
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule(), NOTHING);
+    world.set("db.service", &text(""), TargetState::Loaded);
+    assert_eq!(
+        decide(&world, &lost("")),
+        ["[place db.service on a; place backup.service on a; place report.service on a]"]
+    );
+}
+
+#[test]
+fn a_duplicate_assignment_is_released_where_the_unit_is_not_placed() {
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+    world.assign("b", "web.service", Phase::Held);
+
+    assert_eq!(decide(&world, &lost("")), ["release web.service from b: another machine holds it"]);
+}
+
+#[test]
+fn a_holder_without_a_place_gets_it_back() {
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+    let placed: Placed = world.read(&Key::Placed(unit("web.service"))).unwrap();
+    world.delete(&Key::Placed(unit("web.service")));
+
+    assert_eq!(decide(&world, &lost("")), ["update web.service on a"]);
+    land(&mut world, &lost(""));
+    assert_eq!(world.read(&Key::Placed(unit("web.service"))), Some(placed));
+}
+
+#[test]
+fn a_place_without_an_assignment_is_filled_or_forgotten() {
+    let mut world = World::with_machines("a");
+    world.launch("web.service", "");
+    world.launch("picky.service", "MachineID=b");
+    for name in ["web.service", "picky.service"] {
+        world.hold("c", name);
+        world.delete(&Key::Schedule(machine("c"), unit(name)));
+    }
+
+    assert_eq!(decide(&world, &lost("")), ["place web.service on a", "forget picky.service"]);
+    settle(&mut world, &lost(""));
+    assert_eq!(world.read::<Placed>(&Key::Placed(unit("picky.service"))), None);
+}
+
+#[test]
+fn a_unit_can_become_global_and_back() {
+    let mut world = World::with_machines("abc");
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+
+    world.launch("web.service", "Global=true");
+    assert_eq!(
+        decide(&world, &lost("")),
+        [
+            "update web.service on a",
+            "spread web.service to b",
+            "spread web.service to c",
+            "forget web.service",
+        ]
+    );
+    settle(&mut world, &lost(""));
+    world.launch("web.service", "");
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule().len(), 1);
+    assert!(world.read::<Placed>(&Key::Placed(unit("web.service"))).is_some());
+}
+
+#[test]
+fn what_unreadable_documents_speak_of_stays_as_it_is() {
+    let mut world = World::with_machines("ab");
+    for name in ["one.service", "two.service", "three.service", "four.service", "five.service"] {
+        world.launch(name, "MachineID=a");
+    }
+    settle(&mut world, &lost(""));
+    world.destroy("five.service");
+    let garbage = || b"\xff garbage".to_vec();
+    world.put_raw(&Key::Unit(unit("one.service")), garbage());
+    world.destroy("two.service");
+    world.put_raw(&Key::Placed(unit("two.service")), garbage());
+    world.destroy("three.service");
+    world.put_raw(&Key::Schedule(machine("b"), unit("three.service")), garbage());
+    world.set("four.service", "[X-Fleet\n", TargetState::Launched);
+
+    assert_eq!(decide(&world, &lost("")), ["release five.service from a: destroyed"]);
+    world.put_raw(&Key::Machine(machine("a")), garbage());
+    assert_eq!(decide(&world, &lost("a")), NOTHING);
+}

@@ -1,0 +1,101 @@
+use super::*;
+use crate::engine::plan::plan;
+use crate::engine::plan::tests::{lost, settle};
+use crate::placement::testing::{World, machine, unit};
+use crate::registry::document::{Leader, Standing};
+use crate::store::Commit;
+
+/// What somebody else does between plan and commit.
+type Change = fn(&mut World);
+
+#[test]
+fn leadership_that_was_lost_and_regained_refuses_old_transactions() {
+    let mut world = World::with_machines("a");
+    world.launch("web.service", "");
+    let mirror = world.mirror();
+    let cluster = world.cluster();
+    let prefix = world.prefix.clone();
+    let leadership = mirror.leader.as_ref().unwrap().created;
+    let basis = Basis { prefix: &prefix, mirror: &mirror, cluster: &cluster, leadership };
+    let [packet] = pack(&basis, &plan(&cluster, &lost(""))).try_into().unwrap();
+    let leader = Leader { machine: machine("leader") };
+    world.delete(&Key::Leader);
+    world.put(&Key::Leader, &leader);
+
+    let commit = world.commit(packet.transaction);
+
+    assert_eq!(commit, Commit::Refused(Revision(world.revision)));
+    assert_eq!(world.schedule(), Vec::<String>::new());
+}
+
+#[test]
+fn whatever_a_decision_is_based_on_refuses_it_when_it_changes() {
+    let changes: [(&str, Change); 8] = [
+        ("text", |world| {
+            world.launch("web.service", "MachineID=b");
+        }),
+        ("destroy", |world| world.destroy("web.service")),
+        ("presence", |world| world.vanish("a")),
+        ("standing", |world| world.stand("a", Standing::Cordoned)),
+        ("metadata", |world| world.overlay("a", &[("role", "")])),
+        ("peer", |world| world.delete(&Key::Placed(unit("db.service")))),
+        ("own assignment", |world| world.assign("a", "web.service", Phase::Released)),
+        ("lost machine", |world| world.appear("x", "")),
+    ];
+    for (what, change) in changes {
+        let mut world = World::with_machines("");
+        world.join("a", "role=web");
+        world.launch("db.service", "");
+        settle(&mut world, &lost(""));
+        world.launch("web.service", "MachineOf=db.service\nMachineMetadata=role=web");
+        world.assign("x", "web.service", Phase::Released);
+        let mirror = world.mirror();
+        let cluster = world.cluster();
+        let prefix = world.prefix.clone();
+        let leadership = mirror.leader.as_ref().unwrap().created;
+        let basis = Basis { prefix: &prefix, mirror: &mirror, cluster: &cluster, leadership };
+        let [packet] = pack(&basis, &plan(&cluster, &lost("x"))).try_into().unwrap();
+        change(&mut world);
+
+        let commit = world.commit(packet.transaction);
+
+        assert_eq!(commit, Commit::Refused(Revision(world.revision)), "{what}");
+    }
+}
+
+#[test]
+fn a_group_is_packed_whole_and_transactions_keep_to_the_limits() {
+    let mut world = World::with_machines("ab");
+    for number in 0..40 {
+        world.launch(&format!("db@{number:02}.service"), "");
+        world.launch(&format!("web@{number:02}.service"), "MachineOf=db@%i.service");
+    }
+    let mirror = world.mirror();
+    let cluster = world.cluster();
+    let prefix = world.prefix.clone();
+    let leadership = mirror.leader.as_ref().unwrap().created;
+    let basis = Basis { prefix: &prefix, mirror: &mirror, cluster: &cluster, leadership };
+
+    let packets = pack(&basis, &plan(&cluster, &lost("")));
+
+    let sizes = packets.iter().map(|packet| {
+        (
+            packet.decisions.len(),
+            packet.transaction.compares.len() + packet.transaction.writes.len(),
+        )
+    });
+    assert_eq!(sizes.collect::<Vec<_>>(), [(22, 117), (22, 117), (22, 117), (14, 77)]);
+}
+
+#[test]
+fn a_group_beyond_the_limits_lands_in_parts() {
+    let mut world = World::with_machines("ab");
+    world.launch("db.service", "");
+    for number in 0..60 {
+        world.launch(&format!("web@{number:02}.service"), "MachineOf=db.service");
+    }
+
+    settle(&mut world, &lost(""));
+
+    assert_eq!(world.schedule().iter().filter(|line| line.starts_with("a ")).count(), 61);
+}
