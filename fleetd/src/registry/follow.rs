@@ -3,7 +3,7 @@
 
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, random_jitter};
 use crate::store::{Event, Revision, Selection, Snapshot, Store, StoreError, Watch, WatchBatch};
 
 /// Quick enough to be there when a store comes back, slow enough not to be a load on it.
@@ -68,7 +68,7 @@ impl<S: Store> Follower<S> {
         }
         // Set before the attempt: a cancelled list counts as one that failed, so that a caller
         // who cancels often cannot hammer the store.
-        self.not_before = Some(Instant::now() + RELIST.delay(self.failures, jitter()));
+        self.not_before = Some(Instant::now() + RELIST.delay(self.failures, random_jitter()));
         match self.store.range(&self.selection, None).await {
             Ok(snapshot) => {
                 self.failures = 0;
@@ -77,7 +77,8 @@ impl<S: Store> Follower<S> {
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
-                self.not_before = Some(Instant::now() + RELIST.delay(self.failures, jitter()));
+                self.not_before =
+                    Some(Instant::now() + RELIST.delay(self.failures, random_jitter()));
                 if self.failures > 1 {
                     return None;
                 }
@@ -85,9 +86,4 @@ impl<S: Store> Follower<S> {
             }
         }
     }
-}
-
-/// Spreads the relists of many machines; the version bits of a random UUID are in other bytes.
-fn jitter() -> f64 {
-    f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0
 }
