@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use fleet_units::UnitName;
 
 use super::change::{Change, MAX_DOCUMENT, Refusal, Request, accept};
-use super::error::ApiError;
+use super::error::{ApiError, Unavailable};
 use super::view::View;
 use crate::log::chain;
 use crate::registry::document::{self, Unit};
@@ -66,6 +66,20 @@ struct Decided {
     intended: Option<Unit>,
 }
 
+/// An order on its way.
+#[derive(Debug)]
+enum Slot {
+    Done(Outcome),
+    /// To be decided on anew; what was written may have landed, if the store did not say.
+    Open(Option<Decided>),
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self::Open(None)
+    }
+}
+
 enum Decision {
     Write(Box<Decided>),
     Done(Written),
@@ -110,40 +124,34 @@ impl<S: Store> Writer<S> {
                 names.into_iter().map(found).collect::<std::collections::BTreeMap<_, _>>()
             })
             .await?;
-        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
-        outcomes.resize_with(orders.len(), || None);
+        let mut slots = Vec::with_capacity(orders.len());
+        slots.resize_with(orders.len(), Slot::default);
         let mut group = Group::default();
         for (index, order) in orders.iter().enumerate() {
             // A second order for a unit meets what the first one made of it.
             let Some(found) = known.remove(order.name()) else { continue };
             match self.decide(order, found) {
-                Err(error) => outcomes[index] = Some(Err(error)),
-                Ok(Decision::Done(written)) => outcomes[index] = Some(Ok(written)),
+                Err(error) => slots[index] = Slot::Done(Err(error)),
+                Ok(Decision::Done(written)) => slots[index] = Slot::Done(Ok(written)),
                 Ok(Decision::Write(decided)) => {
                     if group.is_full_with(&decided) {
-                        self.land(std::mem::take(&mut group), &mut outcomes).await;
+                        self.land(std::mem::take(&mut group), &mut slots).await;
                     }
                     group.add(index, *decided);
                 }
             }
         }
-        self.land(group, &mut outcomes).await;
-        let mut complete = Vec::with_capacity(orders.len());
-        for (order, outcome) in orders.iter().zip(outcomes) {
-            complete.push(match outcome {
-                Some(outcome) => outcome,
-                None => self.singly(order).await,
-            });
-        }
-        let written = complete.iter().flatten().map(|written| written.revision).max();
+        self.land(group, &mut slots).await;
+        let outcomes = self.finish(&orders, slots).await;
+        let written = outcomes.iter().flatten().map(|written| written.revision).max();
         if let Some(revision) = written {
             self.view.catch_up(revision).await;
         }
-        Ok(complete)
+        Ok(outcomes)
     }
 
-    /// Commits a group; without outcome stay those that have to be decided again.
-    async fn land(&self, group: Group, outcomes: &mut [Option<Outcome>]) {
+    /// Commits a group, and fills its slots.
+    async fn land(&self, group: Group, slots: &mut [Slot]) {
         if group.orders.is_empty() {
             return;
         }
@@ -151,20 +159,43 @@ impl<S: Store> Writer<S> {
             compares: group.orders.iter().map(|(_, decided)| decided.compare.clone()).collect(),
             writes: group.orders.iter().map(|(_, decided)| decided.write.clone()).collect(),
         };
-        // Orders without outcome meet what the store says then, whatever became of this.
-        if let Ok(Commit::Done(revision)) = self.store.commit(transaction).await {
-            for (index, decided) in group.orders {
-                outcomes[index] = Some(Ok(decided.landed(revision)));
-            }
+        let committed = self.store.commit(transaction).await;
+        for (index, decided) in group.orders {
+            slots[index] = match &committed {
+                Ok(Commit::Done(revision)) => Slot::Done(Ok(decided.landed(*revision))),
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    Slot::Done(Err(Unavailable::Unreachable(chain(error)).into()))
+                }
+                Err(StoreError::OutcomeUnknown { .. }) => Slot::Open(Some(decided)),
+                // Each for itself: one of them may be what the store refuses.
+                Ok(Commit::Refused(_)) | Err(_) => Slot::Open(None),
+            };
         }
     }
 
-    /// Carries out one order on what the store says now.
-    async fn singly(&self, order: &Order) -> Outcome {
-        let mut unknown: Option<Decided> = None;
+    /// Carries out singly what is still open, until the store is out of reach.
+    async fn finish(&self, orders: &[Order], slots: Vec<Slot>) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(orders.len());
+        let mut gone: Option<Unavailable> = None;
+        for (order, slot) in orders.iter().zip(slots) {
+            let outcome = match (slot, &gone) {
+                (Slot::Done(outcome), _) => outcome,
+                (Slot::Open(_), Some(gone)) => Err(gone.clone().into()),
+                (Slot::Open(doubtful), None) => self.singly(order, doubtful).await,
+            };
+            if let Err(ApiError::Unavailable(reason)) = &outcome {
+                gone = Some(reason.clone());
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    /// Carries out one order on what the store says now; `doubtful` may have landed already.
+    async fn singly(&self, order: &Order, mut doubtful: Option<Decided>) -> Outcome {
         for _ in 0..ATTEMPTS {
             let found = self.find(order.name()).await?;
-            if let Some(landed) = unknown.take().and_then(|decided| decided.has_landed(&found)) {
+            if let Some(landed) = doubtful.take().and_then(|decided| decided.has_landed(&found)) {
                 return Ok(landed);
             }
             let decided = match self.decide(order, found)? {
@@ -178,7 +209,7 @@ impl<S: Store> Writer<S> {
             match self.store.commit(transaction).await {
                 Ok(Commit::Done(revision)) => return Ok(decided.landed(revision)),
                 Ok(Commit::Refused(_)) => {}
-                Err(StoreError::OutcomeUnknown { .. }) => unknown = Some(*decided),
+                Err(StoreError::OutcomeUnknown { .. }) => doubtful = Some(*decided),
                 Err(error) => return Err(error.into()),
             }
         }
