@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use crate::agent::{Agent, AgentSettings, Handle, Registration, Shutdown};
 use crate::api::{self, ApiSettings, Unavailable};
 use crate::config::Settings;
+use crate::engine::{Engine, EngineSettings};
 use crate::file::FileError;
 use crate::machine;
 use crate::notify;
@@ -72,7 +73,7 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
     let bus = if settings.systemd_user { Bus::User } else { Bus::System };
     let systemd = DbusSystemd::connect(bus).await?;
     let agent_settings = AgentSettings {
-        machine,
+        machine: machine.clone(),
         presence: presence(&settings)?,
         agent_ttl: settings.agent_ttl,
         prefix: settings.prefix.clone(),
@@ -83,6 +84,18 @@ pub async fn run(settings: Settings) -> Result<(), AppError> {
 
     let parts = Parts::default();
     let agent = parts.tracker.spawn(agent.run(parts.agent.clone()));
+    if settings.disable_engine {
+        info!("Not starting the engine: disable_engine is set");
+    } else {
+        let engine = EngineSettings {
+            machine,
+            agent_ttl: settings.agent_ttl,
+            reschedule_grace: settings.reschedule_grace,
+            prefix: settings.prefix.clone(),
+        };
+        let engine = Engine::new(store.clone(), engine);
+        parts.tracker.spawn(engine.run(parts.engine.clone()));
+    }
     let (readiness, ready) = watch::channel(Err(Unavailable::Pending));
     parts.tracker.spawn(follow(handle, readiness, parts.api.clone()));
     let api = ApiSettings { prefix: settings.prefix.clone(), token_limit: settings.token_limit };
@@ -107,6 +120,7 @@ fn presence(settings: &Settings) -> Result<Machine, AppError> {
 struct Parts {
     tracker: TaskTracker,
     agent: CancellationToken,
+    engine: CancellationToken,
     api: CancellationToken,
 }
 
@@ -128,6 +142,7 @@ async fn supervise(
         None => stop(&parts, agent).await,
     };
     parts.api.cancel();
+    parts.engine.cancel();
     parts.agent.cancel();
     parts.tracker.close();
     if timeout(ANSWERING, parts.tracker.wait()).await.is_err() {
@@ -140,6 +155,8 @@ async fn supervise(
 async fn stop(parts: &Parts, agent: AgentTask) -> Result<(), FileError> {
     info!("Stopping");
     notify::stopping("Stopping");
+    // Another engine shall lead while this machine gives its units away.
+    parts.engine.cancel();
     parts.agent.cancel();
     match timeout(LEAVING, agent).await {
         Ok(Ok(Ok(Shutdown::Leave))) => info!("Left the cluster"),
