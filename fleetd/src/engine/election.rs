@@ -130,7 +130,7 @@ pub(super) async fn win<S: Store>(
                 match campaign(store, &key, settings).await {
                     Ok(Some(term)) => return Some((term, seat.vouched)),
                     // Somebody was quicker; the watch will tell who.
-                    Ok(None) => not_before = Instant::now() + RETRY.max,
+                    Ok(None) => not_before = Instant::now() + RETRY.min,
                     Err(error) => {
                         debug!(error = %chain(&error), "Cannot take the lead; trying again");
                         not_before = Instant::now() + RETRY.delay(failures, 0.0);

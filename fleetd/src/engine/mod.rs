@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use self::election::Term;
 use self::leading::{Event, Leading, Reaction};
-use crate::registry::follow::Follower;
+use crate::registry::follow::{Follower, Update};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::{Commit, Selection, Store, StoreError};
 
@@ -58,6 +58,10 @@ enum End {
     Deposed,
     Outdated,
 }
+
+/// The next update together with who waits for it. Kept from one event to the next: a list that
+/// takes longer than a beat must not begin anew with each beat.
+type Next<S> = Pin<Box<dyn Future<Output = (Follower<S>, Update)> + Send>>;
 
 type InFlight = Pin<Box<dyn Future<Output = Result<Commit, StoreError>> + Send>>;
 
@@ -112,9 +116,9 @@ impl<S: Store> Engine<S> {
     ) -> End {
         let everything = || {
             let prefix = self.settings.prefix.as_str().to_owned();
-            Follower::new(self.store.clone(), Selection::Prefix(prefix))
+            following(Follower::new(self.store.clone(), Selection::Prefix(prefix)))
         };
-        let mut follower = everything();
+        let mut next = everything();
         let mut leading =
             Leading::new(self.settings.clone(), term.created, vouched, Instant::now());
         let mut in_flight: Option<InFlight> = None;
@@ -129,7 +133,10 @@ impl<S: Store> Engine<S> {
                     in_flight = None;
                     Event::Committed(outcome)
                 }
-                update = follower.next() => Event::Update(update),
+                (follower, update) = &mut next => {
+                    next = following(follower);
+                    Event::Update(update)
+                }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Event::Tick,
                 _ = beat.tick() => Event::Tick,
             };
@@ -140,7 +147,7 @@ impl<S: Store> Engine<S> {
                     let store = self.store.clone();
                     in_flight = Some(Box::pin(async move { store.commit(transaction).await }));
                 }
-                Reaction::Relist => follower = everything(),
+                Reaction::Relist => next = everything(),
                 Reaction::Deposed => {
                     warn!("Another engine leads");
                     return End::Deposed;
@@ -152,6 +159,13 @@ impl<S: Store> Engine<S> {
             }
         }
     }
+}
+
+fn following<S: Store>(mut follower: Follower<S>) -> Next<S> {
+    Box::pin(async move {
+        let update = follower.next().await;
+        (follower, update)
+    })
 }
 
 /// Waits for the transaction under way; for ever if there is none.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use fleet_units::UnitName;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout_at};
 
 use super::*;
@@ -56,15 +57,18 @@ impl Stage {
 
     /// Lets an engine run on a machine until the token is cancelled.
     fn engine(&self, id: &str) -> CancellationToken {
-        let settings = EngineSettings {
+        let stop = CancellationToken::new();
+        self.tasks.spawn(Engine::new(self.store.clone(), self.settings(id)).run(stop.clone()));
+        stop
+    }
+
+    fn settings(&self, id: &str) -> EngineSettings {
+        EngineSettings {
             machine: machine(id),
             agent_ttl: TTL,
             reschedule_grace: Duration::ZERO,
             prefix: self.prefix.clone(),
-        };
-        let stop = CancellationToken::new();
-        self.tasks.spawn(Engine::new(self.store.clone(), settings).run(stop.clone()));
-        stop
+        }
     }
 
     async fn snapshot(&self) -> Snapshot {
@@ -237,28 +241,20 @@ async fn a_leader_whose_seat_was_taken_steps_down_and_returns_when_it_is_free() 
 
 #[tokio::test(start_paused = true)]
 async fn an_engine_that_stands_by_watches_the_leader_alone() {
-    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let spy = Spy { store: EmbeddedStore::in_memory().unwrap(), seen: Arc::clone(&seen) };
-    let settings = EngineSettings {
-        machine: machine("b"),
-        agent_ttl: TTL,
-        reschedule_grace: Duration::ZERO,
-        prefix: KeyPrefix::new("/fleet"),
-    };
-    let key = settings.prefix.encode(&Key::Leader);
+    let stage = Stage::new();
+    let spy = Spy::on(&stage.store, []);
+    let key = stage.prefix.encode(&Key::Leader);
     let value = crate::registry::document::encode(&Leader { machine: machine("a") });
-    let write = Write::Put { key: key.clone(), value, lease: None };
-    spy.commit(Transaction { compares: vec![], writes: vec![write] }).await.unwrap();
-    let tasks = TaskTracker::new();
+    stage.put(&key, value, None).await;
     let stop = CancellationToken::new();
-    tasks.spawn(Engine::new(spy, settings).run(stop.clone()));
+    stage.tasks.spawn(Engine::new(spy.clone(), stage.settings("b")).run(stop.clone()));
 
     sleep(10 * TTL).await;
     stop.cancel();
-    tasks.close();
-    tasks.wait().await;
+    stage.tasks.close();
+    stage.tasks.wait().await;
 
-    assert_eq!(*seen.lock().unwrap(), [Selection::Key(key)]);
+    assert_eq!(*spy.seen.lock().unwrap(), [Selection::Key(key)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,11 +306,111 @@ async fn the_machine_of_a_leader_that_died_is_lost_without_another_wait() {
     assert_eq!(elected.elapsed().as_millis() / 100, 5);
 }
 
-/// A store that notes what is listed.
+#[tokio::test(start_paused = true)]
+async fn a_write_of_a_deposed_leader_never_lands() {
+    let stage = Stage::new();
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    stage.copy(&world).await;
+    let spy = Spy::on(&stage.store, [Fault::Late]);
+    let stop = CancellationToken::new();
+    stage.tasks.spawn(Engine::new(spy.clone(), stage.settings("a")).run(stop.clone()));
+    let late = spy.late.notified();
+    stage.until("election", |mirror| mirror.leader.clone()).await;
+    late.await;
+
+    // Lost and regained between plan and write: the value of the key is the same again.
+    let value = crate::registry::document::encode(&Leader { machine: machine("a") });
+    stage.delete(&Key::Leader).await;
+    let grant = stage.store.grant(TTL).await.unwrap();
+    stage.put(&stage.prefix.encode(&Key::Leader), value, Some(grant.id)).await;
+    let before = stage.snapshot().await;
+    spy.go.notify_one();
+    let outcome = spy.outcome.lock().await.recv().await;
+
+    assert_eq!(outcome, Some(Commit::Refused(before.revision)));
+    assert_eq!(stage.mirror().await.placed, std::collections::BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_with_an_unknown_outcome_is_looked_up_before_the_next_plan() {
+    let stage = Stage::new();
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    stage.copy(&world).await;
+    let spy = Spy::on(&stage.store, [Fault::Unanswered]);
+    let stop = CancellationToken::new();
+    stage.tasks.spawn(Engine::new(spy.clone(), stage.settings("a")).run(stop.clone()));
+    let placed = stage.placed("web.service").await;
+
+    sleep(3 * TTL).await;
+
+    assert_eq!(stage.placed("web.service").await, placed);
+    let everything = Selection::Prefix(stage.prefix.as_str().to_owned());
+    let lists = spy.seen.lock().unwrap().iter().filter(|seen| **seen == everything).count();
+    assert_eq!(lists, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_plans_no_more_gives_up_the_lead() {
+    let stage = Stage::new();
+    let grant = stage.store.grant(TTL).await.unwrap();
+    let value = crate::registry::document::encode(&Leader { machine: machine("a") });
+    let created = stage.put(&stage.prefix.encode(&Key::Leader), value, Some(grant.id)).await;
+    let until = Instant::now() + grant.ttl;
+    let term = Term { created, lease: grant.id, ttl: grant.ttl, until };
+    let (pulse, receiver) = watch::channel(Instant::now());
+    let over = CancellationToken::new();
+    stage.tasks.spawn(election::keep(stage.store.clone(), term, receiver, over.clone()));
+    for _ in 0..10 {
+        sleep(TTL / 4).await;
+        pulse.send_replace(Instant::now());
+    }
+    assert_eq!(leader(&stage.mirror().await), Some(machine("a")));
+
+    let halted = Instant::now();
+    over.cancelled().await;
+    stage.until("resignation", |mirror| mirror.leader.is_none().then_some(())).await;
+
+    assert!(halted.elapsed() < TTL, "{:?}", halted.elapsed());
+}
+
+/// What goes wrong with a write of the planner.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// It is carried out only when the test says so, whoever still waits for it.
+    Late,
+    /// It is carried out, and nobody hears of it.
+    Unanswered,
+}
+
+/// A store that notes what is listed, and fails as it is told.
 #[derive(Clone, Debug)]
 struct Spy {
     store: EmbeddedStore,
     seen: Arc<std::sync::Mutex<Vec<Selection>>>,
+    faults: Arc<std::sync::Mutex<Vec<Fault>>>,
+    late: Arc<Notify>,
+    go: Arc<Notify>,
+    outcomes: mpsc::Sender<Commit>,
+    outcome: Arc<tokio::sync::Mutex<mpsc::Receiver<Commit>>>,
+    tasks: TaskTracker,
+}
+
+impl Spy {
+    fn on(store: &EmbeddedStore, faults: impl IntoIterator<Item = Fault>) -> Self {
+        let (outcomes, outcome) = mpsc::channel(1);
+        Self {
+            store: store.clone(),
+            seen: Arc::default(),
+            faults: Arc::new(std::sync::Mutex::new(faults.into_iter().collect())),
+            late: Arc::default(),
+            go: Arc::default(),
+            outcomes,
+            outcome: Arc::new(tokio::sync::Mutex::new(outcome)),
+            tasks: TaskTracker::new(),
+        }
+    }
 }
 
 impl Store for Spy {
@@ -328,7 +424,25 @@ impl Store for Spy {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Commit, StoreError> {
-        self.store.commit(transaction).await
+        let is_plan = transaction.writes.len() > 1;
+        let fault = if is_plan { self.faults.lock().unwrap().pop() } else { None };
+        match fault {
+            None => self.store.commit(transaction).await,
+            Some(Fault::Unanswered) => {
+                self.store.commit(transaction).await?;
+                let (endpoints, source) = ("nowhere".to_owned(), "lost".into());
+                Err(StoreError::OutcomeUnknown { endpoints, source })
+            }
+            Some(Fault::Late) => {
+                let Self { store, go, outcomes, .. } = self.clone();
+                self.tasks.spawn(async move {
+                    go.notified().await;
+                    outcomes.send(store.commit(transaction).await.unwrap()).await.unwrap();
+                });
+                self.late.notify_one();
+                std::future::pending().await
+            }
+        }
     }
 
     fn watch(&self, selection: &Selection, from: Revision) -> crate::store::Watch {
