@@ -146,8 +146,11 @@ pub(crate) fn install(in_use: bool) -> Result<(), Error> {
     }
     hide(&upper)?;
     let (root, options) = (layer.join("root"), options("/", &layer));
-    let line = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", INSTALL, "sh"];
-    command::read(command(line).arg(root).arg(options).args(PACKAGES))?;
+    // The installation ends with this program, however that ends: nothing may write to the layer
+    // that the next `up` or `down` removes.
+    let mut line = command(["setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork"]);
+    line.args(["--kill-child=KILL", "--mount", "--propagation", "slave", "sh", "-c", INSTALL]);
+    command::read(line.arg("sh").arg(root).arg(options).args(PACKAGES))?;
     configure(&upper)?;
     Ok(file::write(&stamp, recipe)?)
 }
