@@ -111,7 +111,7 @@ impl Assignments {
             let key = self.prefix.encode(&Key::Schedule(self.machine.clone(), unit.clone()));
             let modified = self.mirror.unreadable.get(&key)?.modified;
             return Some(Assigned {
-                order: Order::Keep,
+                order: Order::Unreadable,
                 modified,
                 relations: Relations::default(),
             });

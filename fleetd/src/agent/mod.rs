@@ -19,10 +19,13 @@ use crate::registry::key::{Key, KeyPrefix};
 use crate::store::Store;
 use crate::systemd::Systemd;
 
+mod adopt;
 mod applied;
 mod apply;
 mod assignments;
 mod core;
+mod forget;
+mod leave;
 mod plan;
 mod presence;
 mod publish;
@@ -118,7 +121,7 @@ impl<S: Store, M: Systemd> Agent<S, M> {
     /// and go.
     pub async fn run(self, stop: CancellationToken) -> Result<Shutdown, FileError> {
         let Self { settings, store, systemd, registration } = self;
-        let adoption = shell::adopt(&settings, &systemd);
+        let adoption = adopt::adopt(&settings, &systemd);
         let (adopted, hands) = tokio::select! {
             adopted = adoption => adopted?,
             () = stop.cancelled() => return Ok(Shutdown::StayRunning),

@@ -9,15 +9,16 @@ use fleet_units::UnitName;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use super::applied::Records;
-use super::apply::{Files, Problem, chain};
-use super::core::outcome::Event;
-use super::core::{Adopted, Ask, Core, Departure, Work};
+use super::adopt::Hands;
+use super::apply::{Problem, chain};
+use super::core::event::Event;
+use super::core::{Ask, Core, Departure, Work};
+use super::leave;
 use super::presence::{Registrar, keep_alive, put_states};
 use super::seen::SeenFile;
 use super::writer::Writing;
@@ -27,12 +28,12 @@ use crate::file::FileError;
 use crate::registry::document::{Placed, decode};
 use crate::registry::follow::{Follower, Update};
 use crate::registry::key::Key;
-use crate::store::{Commit, Compare, Revision, Selection, Store, StoreError, Transaction, Write};
-use crate::systemd::files::{UnitDirectory, foreign};
-use crate::systemd::{Job, JobResult, Signal, Systemd, SystemdError};
+use crate::store::{Grant, Selection, Store};
+use crate::systemd::{Job, JobResult, Signal, Systemd};
 
 /// systemd is asked again soon: at boot it may be a moment behind.
-const RETRY: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_secs(5) };
+pub(super) const RETRY: Backoff =
+    Backoff { min: Duration::from_millis(100), max: Duration::from_secs(5) };
 
 /// Jobs that systemd has not answered yet. It takes pipelined calls well; how long an accepted job
 /// runs does not count.
@@ -40,85 +41,6 @@ const ASKING: usize = 128;
 
 /// Events handled before the next decision, if that many are there: one plan for all of them.
 const BURST: usize = 256;
-
-/// fleetd is restarted within this time, or the machine counts as lost.
-const PARKING_TTL: Duration = Duration::from_secs(60);
-
-/// A restart must not wait for a store that is away.
-const PARKING_DEADLINE: Duration = Duration::from_millis(900);
-
-/// Units stop even if the cluster cannot be told.
-const ANNOUNCING_DEADLINE: Duration = Duration::from_secs(2);
-
-/// Short of what systemd still gives after the units' own deadline.
-const LEAVING_DEADLINE: Duration = Duration::from_secs(5);
-
-/// What the loop works with beside the store.
-#[derive(Debug)]
-pub(crate) struct Hands<M> {
-    files: Files<M>,
-    records: Records,
-    signals: mpsc::Receiver<Signal>,
-}
-
-/// Takes stock of what an earlier fleetd left; waits for systemd if need be.
-pub(crate) async fn adopt<M: Systemd>(
-    settings: &AgentSettings,
-    systemd: &M,
-) -> Result<(Adopted, Hands<M>), FileError> {
-    let directory = UnitDirectory::open(&settings.units_directory)?;
-    let records = Records::open(&settings.state_directory)?;
-    let mut adopted =
-        Adopted { records: records.read()?, files: directory.list()?, ..Adopted::default() };
-    adopted.seen = SeenFile::new(&settings.state_directory).read().unwrap_or_else(|error| {
-        warn!(error = %chain(&error), "Whether the store is the same as before is not known");
-        None
-    });
-    let mut attempt = 0;
-    loop {
-        match take_stock(&mut adopted, &directory, systemd).await {
-            Ok((files, signals)) => return Ok((adopted, Hands { files, records, signals })),
-            Err(error) => {
-                warn!(error = %chain(&error), attempt, "Waiting for systemd");
-                sleep(RETRY.delay(attempt, random_jitter())).await;
-                attempt = attempt.saturating_add(1);
-            }
-        }
-    }
-}
-
-async fn take_stock<M: Systemd>(
-    adopted: &mut Adopted,
-    directory: &UnitDirectory,
-    systemd: &M,
-) -> Result<(Files<M>, mpsc::Receiver<Signal>), SystemdError> {
-    let signals = systemd.signals().await?;
-    let unit_path = systemd.unit_path().await?;
-    let is_foreign = |unit: &UnitName| match foreign(&unit_path, unit, directory.path()) {
-        Ok(None) => false,
-        Ok(Some(path)) => {
-            warn!(%unit, path = %path.display(), "The host has a unit of that name by now, it is left alone");
-            true
-        }
-        Err(error) => {
-            warn!(%unit, error = %chain(&error), "Whose unit it is is not known, it is left alone");
-            true
-        }
-    };
-    adopted.files.retain(|unit, _| !is_foreign(unit));
-    adopted.records.retain(|unit, _| !is_foreign(unit));
-    let mut units: Vec<UnitName> = adopted.records.keys().cloned().collect();
-    units.extend(adopted.files.keys().filter(|unit| !adopted.records.contains_key(*unit)).cloned());
-    if !units.is_empty() {
-        if !systemd.outdated(&units).await?.is_empty() {
-            systemd.reload().await?;
-        }
-        adopted.statuses = systemd.statuses(&units).await?;
-        info!(units = units.len(), "Adopted units");
-    }
-    let files = Files { systemd: systemd.clone(), directory: directory.clone(), unit_path };
-    Ok((files, signals))
-}
 
 /// What a future in flight came to.
 enum Ended<S> {
@@ -174,7 +96,14 @@ impl<S: Store, M: Systemd> Shell<S, M> {
             core.decide(now);
             self.carry_out(core.take_work());
             if let Departure::Gone(shutdown) = core.departure() {
-                self.end(core, shutdown).await;
+                // What is in flight must not write after the documents have moved or gone.
+                drop(self.in_flight);
+                if let Some(presence) = core.writer().presence() {
+                    leave::end(&self.registrar, core.writer(), presence, shutdown).await;
+                }
+                drop(self.keeping_alive);
+                self.tasks.close();
+                self.tasks.wait().await;
                 return shutdown;
             }
             let wake = core.wake(now);
@@ -215,8 +144,11 @@ impl<S: Store, M: Systemd> Shell<S, M> {
         // systemd tells the states of a unit before the end of its job: so does this order.
         let ended = tokio::select! {
             biased;
-            signal = self.hands.signals.recv(), if !self.hands.signals.is_closed() => {
-                return signal.map(Event::Signal).or_else(|| self.subscribe());
+            signal = next_signal(&mut self.hands.signals) => {
+                if signal.is_none() {
+                    self.subscribe();
+                }
+                return signal.map(Event::Signal);
             }
             () = told => return Some(Event::Stop),
             ended = self.in_flight.next() => ended,
@@ -228,7 +160,8 @@ impl<S: Store, M: Systemd> Shell<S, M> {
     /// The next event, if it is there already.
     fn ready(&mut self) -> Option<Event> {
         loop {
-            if let Ok(signal) = self.hands.signals.try_recv() {
+            let signals = self.hands.signals.as_mut();
+            if let Some(Ok(signal)) = signals.map(mpsc::Receiver::try_recv) {
                 return Some(Event::Signal(signal));
             }
             let ended = self.in_flight.next().now_or_never()??;
@@ -259,14 +192,15 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                 Some(Event::Answered { unit, serial, ask, outcome: Ok(()) })
             }
             Ended::Signals(signals) => {
-                self.hands.signals = signals;
+                self.hands.signals = Some(signals);
                 Some(Event::Signal(Signal::Resync))
             }
         }
     }
 
     /// The signals have ended: asks for others, which take their place.
-    fn subscribe(&self) -> Option<Event> {
+    fn subscribe(&mut self) {
+        self.hands.signals = None;
         let systemd = self.hands.files.systemd.clone();
         self.in_flight.push(Box::pin(async move {
             let mut attempt = 0;
@@ -281,7 +215,6 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                 }
             }
         }));
-        None
     }
 
     fn follow(&self, feed: Feed, mut follower: Box<Follower<S>>) {
@@ -318,11 +251,14 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                 Work::KeepAlive(grant) => self.keep_alive(grant),
                 Work::AskOwnJob => {
                     let systemd = self.hands.files.systemd.clone();
-                    self.push(async move { Event::OwnJob(own_job(&systemd).await) });
+                    self.push(async move { Event::OwnJob(leave::own_job(&systemd).await) });
                 }
                 Work::Announce => {
                     let registrar = self.registrar.clone();
-                    self.push(async move { announce(&registrar).await });
+                    self.push(async move {
+                        leave::announce(&registrar).await;
+                        Event::Announced
+                    });
                 }
             }
         }
@@ -382,12 +318,12 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                 Event::Published { states, outcome }
             }),
             Writing::Forget(units) => {
-                self.push(async move { Event::Forgotten(forget(&registrar, units).await) });
+                self.push(async move { Event::Forgotten(registrar.forget(units).await) });
             }
         }
     }
 
-    fn keep_alive(&mut self, grant: crate::store::Grant) {
+    fn keep_alive(&mut self, grant: Grant) {
         let stop = CancellationToken::new();
         self.keeping_alive = Some(stop.clone().drop_guard());
         // A task of its own: however busy the loop is, the lease lives.
@@ -404,31 +340,12 @@ impl<S: Store, M: Systemd> Shell<S, M> {
             }
         }));
     }
+}
 
-    async fn end(self, mut core: Core, shutdown: Shutdown) {
-        // What is in flight must not write after the documents have moved or gone.
-        drop(self.in_flight);
-        if let Some(presence) = core.writer().presence() {
-            let (deadline, outcome) = match shutdown {
-                Shutdown::StayRunning => {
-                    let states = core.writer().board.take_all();
-                    let parking = self.registrar.park(&states, PARKING_TTL);
-                    (PARKING_DEADLINE, timeout(PARKING_DEADLINE, parking).await)
-                }
-                Shutdown::Leave => {
-                    let leaving = self.registrar.leave(presence.grant.id);
-                    (LEAVING_DEADLINE, timeout(LEAVING_DEADLINE, leaving).await)
-                }
-            };
-            match outcome {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(error = %chain(&error), "Presence has to run out"),
-                Err(_) => warn!(?deadline, "Presence has to run out: no answer in time"),
-            }
-        }
-        drop(self.keeping_alive);
-        self.tasks.close();
-        self.tasks.wait().await;
+async fn next_signal(signals: &mut Option<mpsc::Receiver<Signal>>) -> Option<Signal> {
+    match signals {
+        Some(signals) => signals.recv().await,
+        None => pending().await,
     }
 }
 
@@ -436,62 +353,6 @@ fn log_failure(unit: &UnitName, outcome: Result<(), FileError>) {
     if let Err(error) = outcome {
         error!(%unit, error = %chain(&error), "Applied record is not kept: a restart of fleet may start the unit again");
     }
-}
-
-async fn own_job<M: Systemd>(systemd: &M) -> crate::systemd::OwnJob {
-    match timeout(Duration::from_secs(1), systemd.own_job()).await {
-        Ok(Ok(job)) => job,
-        Ok(Err(_)) | Err(_) => crate::systemd::OwnJob::Other,
-    }
-}
-
-async fn announce<S: Store>(registrar: &Registrar<S>) -> Event {
-    match timeout(ANNOUNCING_DEADLINE, registrar.announce_leave()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => warn!(error = %chain(&error), "The cluster is not told of the leave"),
-        Err(_) => warn!(error = "no answer in time", "The cluster is not told of the leave"),
-    }
-    Event::Announced
-}
-
-/// Deletes the documents of units, in one transaction if none of them has changed.
-async fn forget<S: Store>(
-    registrar: &Registrar<S>,
-    units: Vec<(UnitName, Revision)>,
-) -> Vec<(UnitName, Revision, Result<Commit, StoreError>)> {
-    let transaction = |units: &[(UnitName, Revision)]| {
-        let mut transaction = Transaction::default();
-        for (unit, modified) in units {
-            forget_one(&mut transaction, &registrar.settings, unit, *modified);
-        }
-        transaction
-    };
-    if let Ok(Commit::Done(revision)) = registrar.store.commit(transaction(&units)).await {
-        let done = |(unit, modified)| (unit, modified, Ok(Commit::Done(revision)));
-        return units.into_iter().map(done).collect();
-    }
-    let mut outcomes = Vec::new();
-    for (unit, modified) in units {
-        let one = transaction(&[(unit.clone(), modified)]);
-        outcomes.push((unit, modified, registrar.store.commit(one).await));
-    }
-    outcomes
-}
-
-fn forget_one(
-    transaction: &mut Transaction,
-    settings: &AgentSettings,
-    unit: &UnitName,
-    modified: Revision,
-) {
-    let schedule = Key::Schedule(settings.machine.clone(), unit.clone());
-    let schedule = settings.prefix.encode(&schedule);
-    let state = settings.prefix.encode(&Key::State(settings.machine.clone(), unit.clone()));
-    transaction.compares.push(Compare::Modified(schedule.clone(), modified));
-    if modified != Revision::ABSENT {
-        transaction.writes.push(Write::Delete(schedule));
-    }
-    transaction.writes.push(Write::Delete(state));
 }
 
 /// A job that was done before it was asked for.

@@ -15,7 +15,7 @@ use crate::registry::document::State;
 use crate::store::{LeaseId, Revision};
 
 /// A store that is away is asked again soon, and not by all machines at once.
-const RETRY: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_secs(5) };
+const RETRY: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_secs(2) };
 
 /// A comparison and two deletions for each unit that is gone.
 const FORGETS: usize = BATCH / 3;

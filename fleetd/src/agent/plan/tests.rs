@@ -304,12 +304,14 @@ fn a_leaving_machine_gives_up_everything() {
         .assign("kept.service", Order::Keep)
         .apply("kept.service", launched())
         .assign("new.service", held(TargetState::Launched))
+        .assign("retiring.service", Order::Keep)
+        .assign("garbage.service", Order::Unreadable)
         .apply("orphan.service", loaded());
     world.leaving = true;
 
     let units = ["held.service", "kept.service", "orphan.service"];
     let stops = units.map(|unit| (name(unit), StopReason::Leaving)).into();
-    let forgets = BTreeMap::from([(name("new.service"), MODIFIED)]);
+    let forgets = ["new.service", "retiring.service"].map(|unit| (name(unit), MODIFIED)).into();
     assert_eq!(world.plan(), Plan { stops, forgets, ..Plan::default() });
 }
 
@@ -441,6 +443,7 @@ fn order() -> impl Strategy<Value = Option<Order>> {
         4 => wanted().prop_map(|wanted| Some(Order::Hold(wanted))),
         1 => Just(Some(Order::Release)),
         1 => Just(Some(Order::Keep)),
+        1 => Just(Some(Order::Unreadable)),
         1 => Just(None),
     ]
 }
@@ -510,7 +513,7 @@ proptest! {
                     prop_assert_eq!(settled.applied.get(unit), None);
                     prop_assert!(!settled.assigned.contains_key(unit));
                 }
-                Order::Keep => {
+                Order::Keep | Order::Unreadable => {
                     prop_assert_eq!(settled.applied.get(unit), world.applied.get(unit));
                 }
             }
@@ -541,7 +544,7 @@ proptest! {
             let released = match world.assigned.get(unit).map(|assigned| &assigned.order) {
                 None => world.displaced.contains(unit),
                 Some(Order::Release) => true,
-                Some(Order::Keep) => false,
+                Some(Order::Keep | Order::Unreadable) => false,
                 Some(Order::Hold(wanted)) => world.applied.get(unit).is_some_and(|record| {
                     (record.uid, record.hash, record.stops)
                         != (wanted.uid, wanted.hash, wanted.stops)

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use fleet_units::{TargetState, UnitFile};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Registration, Shutdown};
 use crate::registry::document::{
@@ -10,7 +10,7 @@ use crate::registry::document::{
 use crate::registry::key::Key;
 use crate::store::{Selection, Store};
 use crate::systemd::memory::{Action, Call};
-use crate::systemd::{JobResult, OwnJob};
+use crate::systemd::{JobResult, OwnJob, Systemd};
 
 mod host;
 
@@ -466,4 +466,71 @@ async fn many_units_are_linked_together_and_all_go() {
     }
     let all = Selection::Prefix("/fleet/s".to_owned());
     assert_eq!(host.store.range(&all, None).await.unwrap().entries, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_agent_stops_its_units_without_a_store_too() {
+    let mut host = Host::new();
+    host.assign(WEB, &launched()).await;
+    host.join().await;
+    host.until_active(WEB).await;
+
+    host.store.close().await;
+
+    assert_eq!(host.terminate(OwnJob::Stop).await, Shutdown::Leave);
+    assert_eq!(host.active(WEB), None);
+    assert!(!host.file(WEB).exists() && !host.record(WEB).exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_store_stops_nothing_and_holds_up_no_restart() {
+    let mut host = Host::new();
+    host.assign(WEB, &launched()).await;
+    host.join().await;
+    host.until_active(WEB).await;
+    host.systemd.take_calls();
+
+    host.store.close().await;
+    sleep(20 * TTL).await;
+    let before = Instant::now();
+
+    assert_eq!(host.terminate(OwnJob::Other).await, Shutdown::StayRunning);
+    assert!(before.elapsed() < Duration::from_secs(1));
+    assert_eq!(host.systemd.take_calls(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_would_not_stop_in_time_is_started_again_by_the_next_agent() {
+    let mut host = Host::new();
+    host.assign(WEB, &launched()).await;
+    host.join().await;
+    host.until_active(WEB).await;
+    host.systemd.hold_stops(&name(WEB));
+    let before = Instant::now();
+
+    assert_eq!(host.terminate(OwnJob::Stop).await, Shutdown::Leave);
+    assert!(before.elapsed() < Duration::from_secs(90));
+    host.systemd.release(&name(WEB));
+    host.systemd.take_calls();
+    host.join().await;
+    host.until_active(WEB).await;
+
+    assert_eq!(host.jobs(), [Call::Start(name(WEB))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_was_cancelled_is_asked_for_again() {
+    let mut host = Host::new();
+    host.assign(WEB, &launched()).await;
+    host.join().await;
+    host.until_active(WEB).await;
+    host.systemd.hold_stops(&name(WEB));
+    host.assign(WEB, &Assignment { phase: Phase::Released, ..launched() }).await;
+    sleep(Duration::from_secs(1)).await;
+
+    // An operator starts what fleet is stopping.
+    drop(host.systemd.start(&name(WEB)).await.unwrap());
+    host.systemd.release(&name(WEB));
+
+    host.until_gone(WEB).await;
 }

@@ -35,8 +35,10 @@ pub(crate) enum Order {
     Hold(Applied),
     /// Stop the unit, remove it, and delete the assignment.
     Release,
-    /// Leave everything as it is: the unit is retiring, or its assignment cannot be read.
+    /// Leave everything as it is: the unit is retiring.
     Keep,
+    /// Leave everything as it is, the document included: it cannot be read.
+    Unreadable,
 }
 
 /// A job of systemd that the agent has asked for.
@@ -172,7 +174,7 @@ fn step(view: &View<'_>, unit: &UnitName) -> Step {
         _ if view.leaving => StopReason::Leaving,
         Some(Order::Release) => StopReason::Released,
         Some(Order::Hold(wanted)) => return step_towards(view, unit, wanted),
-        Some(Order::Keep) => return Step::Nothing,
+        Some(Order::Keep | Order::Unreadable) => return Step::Nothing,
         None if view.displaced.contains(unit) => StopReason::Displaced,
         None => return Step::Nothing,
     };
@@ -181,14 +183,14 @@ fn step(view: &View<'_>, unit: &UnitName) -> Step {
         (Some(record), _) if record.target == TargetState::Inactive => Step::Remove,
         // A file without a record: fleetd died between linking and starting it, or after.
         (Some(_), _) | (None, true) => Step::Stop(reason),
-        (None, false) => step_to_forget(assigned, reason),
+        (None, false) => step_to_forget(assigned),
     }
 }
 
-fn step_to_forget(assigned: Option<&Assigned>, reason: StopReason) -> Step {
+fn step_to_forget(assigned: Option<&Assigned>) -> Step {
     match assigned {
-        // An unreadable document may say anything: it is not ours to delete.
-        Some(Assigned { order: Order::Keep, .. }) if reason == StopReason::Leaving => Step::Nothing,
+        // It may say anything: it is not ours to delete.
+        Some(Assigned { order: Order::Unreadable, .. }) => Step::Nothing,
         Some(assigned) => Step::Forget(assigned.modified),
         None => Step::Forget(Revision::ABSENT),
     }

@@ -22,7 +22,10 @@ use crate::backoff::{Backoff, random_jitter};
 use crate::store::{Grant, Revision};
 use crate::systemd::UnitStatus;
 
-pub(crate) mod outcome;
+mod ended;
+pub(crate) mod event;
+mod learned;
+mod written;
 
 /// Steps that failed for a reason that may pass.
 const RETRY: Backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(30) };
@@ -43,7 +46,7 @@ pub(crate) struct Adopted {
     pub(crate) seen: Option<Seen>,
 }
 
-/// Something to do; its end comes back as an [`Event`](super::Event), if it has one.
+/// Something to do; its end comes back as an [`Event`](event::Event), if it has one.
 #[derive(Debug)]
 pub(crate) enum Work {
     Remember(UnitName, Applied),
@@ -375,7 +378,7 @@ impl Core {
     fn wanted(&self, unit: &UnitName) -> Option<Applied> {
         match &self.assignments.assigned().get(unit)?.order {
             Order::Hold(wanted) => Some(wanted.clone()),
-            Order::Release | Order::Keep => None,
+            Order::Release | Order::Keep | Order::Unreadable => None,
         }
     }
 
@@ -440,14 +443,6 @@ impl Core {
             self.signalled.clear();
         }
         self.questions += 1;
-    }
-
-    fn departed(&mut self, late: bool) {
-        if late {
-            let left: Vec<_> = self.applied.keys().map(UnitName::as_str).collect();
-            warn!(?left, "Units are not stopped in time");
-        }
-        self.departure = Departure::Gone(super::Shutdown::Leave);
     }
 }
 

@@ -1,0 +1,173 @@
+//! What comes of calls to systemd, and what systemd tells by itself.
+
+use fleet_units::{TargetState, UnitName};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::super::applied::Applied;
+use super::super::apply::{BatchOutcome, Problem, chain};
+use super::super::plan::{Activity, Version};
+use super::{Ask, Core, RETRY, Work};
+use crate::backoff::random_jitter;
+use crate::systemd::{JobResult, Signal, SystemdError, UnitStatus};
+
+impl Core {
+    pub(super) fn signalled(&mut self, signal: Signal, now: Instant) {
+        let (unit, active, sub) = match signal {
+            Signal::Resync => {
+                self.resync = true;
+                return;
+            }
+            Signal::Changed { unit, active, sub } => (unit, active, sub),
+            Signal::Removed(unit) => {
+                let dormant = UnitStatus::dormant();
+                (unit, dormant.active, dormant.sub)
+            }
+        };
+        if let Some(report) = self.reports.get_mut(&unit) {
+            report.set_active(active, sub);
+            if self.questions > 0 {
+                self.signalled.insert(unit.clone());
+            }
+            self.post(&unit, now);
+        } else if self.filing.contains(&unit) {
+            self.reports.entry(unit.clone()).or_default().set_active(active, sub);
+            self.signalled.insert(unit);
+        }
+    }
+
+    pub(super) fn statuses_told(
+        &mut self,
+        outcome: Result<Vec<(UnitName, UnitStatus)>, SystemdError>,
+        now: Instant,
+    ) {
+        self.questions -= 1;
+        match outcome {
+            Ok(statuses) => {
+                self.resync_not_before = None;
+                self.take_statuses(statuses, now);
+            }
+            Err(error) => {
+                warn!(error = %chain(&error), "States of units are not known, asking again");
+                self.resync = true;
+                self.resync_not_before = Some(now + RETRY.delay(0, random_jitter()));
+            }
+        }
+    }
+
+    pub(super) fn take_statuses(&mut self, statuses: Vec<(UnitName, UnitStatus)>, now: Instant) {
+        for (unit, mut status) in statuses {
+            let Some(report) = self.reports.get_mut(&unit) else { continue };
+            if self.signalled.contains(&unit)
+                && let Some(known) = report.status()
+            {
+                (status.active, status.sub) = (known.active.clone(), known.sub.clone());
+            }
+            report.set_status(status);
+            self.post(&unit, now);
+        }
+    }
+
+    pub(super) fn filed(&mut self, outcome: BatchOutcome, now: Instant) {
+        self.questions -= 1;
+        self.filing.clear();
+        let mut versions = std::mem::take(&mut self.writing);
+        let BatchOutcome { installed, removed, statuses } = outcome;
+        for (unit, outcome) in removed {
+            match outcome {
+                Ok(()) => {
+                    self.installed.remove(&unit);
+                    self.applied.remove(&unit);
+                    self.failures.remove(&unit);
+                    self.work.push(Work::DropRecord(unit));
+                }
+                Err(problem) => self.fail(&unit, problem, now),
+            }
+        }
+        for (unit, outcome) in installed {
+            match outcome {
+                Ok(()) => {
+                    self.failures.remove(&unit);
+                    self.reports.entry(unit.clone()).or_default();
+                    self.installed.extend(versions.remove_entry(&unit));
+                }
+                Err(problem) => {
+                    self.installed.remove(&unit);
+                    self.fail(&unit, problem, now);
+                }
+            }
+        }
+        self.take_statuses(statuses, now);
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        unit: &UnitName,
+        ask: Ask,
+        outcome: Result<(), Problem>,
+        now: Instant,
+    ) {
+        if let Err(problem) = outcome {
+            self.jobs.remove(unit);
+            self.fail(unit, problem, now);
+            return;
+        }
+        self.failures.remove(unit);
+        let report = self.reports.entry(unit.clone()).or_default();
+        match ask {
+            Ask::Stop { reached } => report.stopping(reached.as_ref()),
+            Ask::Start(record) => {
+                report.starting(&record);
+                self.jobs.insert(unit.clone(), Activity::Starting);
+                self.remember(unit, record);
+            }
+        }
+        self.post(unit, now);
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        unit: &UnitName,
+        ask: Ask,
+        result: Option<JobResult>,
+        now: Instant,
+    ) {
+        self.jobs.remove(unit);
+        match (ask, result) {
+            (Ask::Stop { .. }, None | Some(JobResult::Canceled)) => {
+                let sentence = "systemd did not carry out the stop: another job took its place";
+                let problem = Problem { sentence: sentence.to_owned(), transient: true };
+                self.fail(unit, problem, now);
+            }
+            (Ask::Stop { reached }, result) => {
+                self.stopped(unit);
+                if let (Some(_), Some(report)) = (reached, self.reports.get_mut(unit)) {
+                    report.ended(result);
+                }
+            }
+            (Ask::Start(_), result) => {
+                if let Some(report) = self.reports.get_mut(unit) {
+                    report.ended(result);
+                }
+            }
+        }
+        self.post(unit, now);
+    }
+
+    /// The unit has stopped, on its way to something else.
+    pub(super) fn stopped(&mut self, unit: &UnitName) {
+        let record = match (self.applied.get(unit), self.installed.get(unit)) {
+            (Some(record), _) => record.clone(),
+            (None, Some(Version { uid, hash })) => Applied {
+                uid: *uid,
+                hash: *hash,
+                generation: 0,
+                stops: 0,
+                target: TargetState::Inactive,
+                placement: 0,
+            },
+            (None, None) => return,
+        };
+        self.remember(unit, Applied { target: TargetState::Inactive, ..record });
+    }
+}

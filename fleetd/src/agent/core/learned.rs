@@ -1,0 +1,155 @@
+//! What the agent learns from the registry.
+
+use std::collections::BTreeSet;
+
+use fleet_units::UnitName;
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use super::super::apply::{Problem, chain};
+use super::super::seen::Seen;
+use super::{Core, RETRY, Work};
+use crate::backoff::random_jitter;
+use crate::registry::document::{Machine, Placed, decode};
+use crate::registry::follow::Update;
+use crate::store::{self, LeaseId, Snapshot};
+
+impl Core {
+    pub(super) fn assignments_updated(&mut self, update: Update, now: Instant) {
+        let touched = match update {
+            Update::Unreachable(error) => {
+                warn!(error = %chain(&error), "Store is not reachable, units are left as they are");
+                return;
+            }
+            Update::Listed(snapshot) => self.listed(snapshot, now),
+            Update::Changed { revision, events } => {
+                if let (None, Some(seen)) = (&self.hold, self.seen) {
+                    self.see(seen.at(revision));
+                }
+                self.assignments.change(revision, events)
+            }
+        };
+        for unit in touched {
+            self.forgetting.remove(&unit);
+            self.asked.remove(&unit);
+            self.displaced.remove(&unit);
+            self.judge(&unit, now);
+        }
+    }
+
+    pub(super) fn listed(&mut self, snapshot: Snapshot, now: Instant) -> BTreeSet<UnitName> {
+        let shown = Seen::new(snapshot.cluster, snapshot.revision);
+        let path = self.seen_file.path();
+        let objection = self.seen.and_then(|seen| seen.objection(shown, path));
+        if self.hold.is_none() {
+            if let Some(objection) = objection {
+                error!(error = objection, "Store is not followed");
+                self.hold = Some(objection);
+                for unit in self.reports.keys().cloned().collect::<Vec<_>>() {
+                    self.post(&unit, now);
+                }
+            } else {
+                self.see(shown);
+            }
+        }
+        self.listed = true;
+        self.asked.clear();
+        let mut touched = self.assignments.list(snapshot);
+        touched.extend(self.applied.keys().cloned());
+        touched
+    }
+
+    pub(super) fn see(&mut self, seen: Seen) {
+        if self.seen != Some(seen) {
+            self.seen = Some(seen);
+            self.work.push(Work::RememberSeen(seen));
+        }
+    }
+
+    /// Says what is wrong with a unit's assignment, or that nothing is any more.
+    pub(super) fn judge(&mut self, unit: &UnitName, now: Instant) {
+        let assigned = self.assignments.assigned().get(unit);
+        let ours = self.applied.contains_key(unit) || self.installed.contains_key(unit);
+        if assigned.is_none() && !ours {
+            self.reports.remove(unit);
+            self.writer.board.remove(unit);
+            return;
+        }
+        let failed = self.failures.get(unit).map(|failure| failure.modified);
+        if failed.is_some() && failed == assigned.map(|assigned| assigned.modified) {
+            return;
+        }
+        let problem = match assigned {
+            Some(_) => self.assignments.unreadable(unit),
+            None => Some(
+                "nothing in the cluster assigns the unit to this machine; it is left as it is: \
+                 stop it there by hand if it is not wanted"
+                    .to_owned(),
+            ),
+        };
+        if let Some(report) = self.reports.get_mut(unit) {
+            report.set_problem(problem);
+            self.post(unit, now);
+        }
+    }
+
+    pub(super) fn presence_updated(&mut self, update: Update) {
+        let Some(presence) = self.writer.presence() else { return };
+        let key = self.settings.machine_key();
+        let lost = match update {
+            Update::Unreachable(_) => false,
+            Update::Listed(snapshot) => {
+                let own = snapshot.entries.iter().any(|entry| self.is_own(&entry.value));
+                snapshot.revision >= presence.revision && !own
+            }
+            Update::Changed { events, .. } => events.iter().any(|event| match event {
+                store::Event::Put(entry) => {
+                    entry.mod_revision > presence.revision && !self.is_own(&entry.value)
+                }
+                store::Event::Delete { key: deleted, revision } => {
+                    *deleted == key && *revision > presence.revision
+                }
+            }),
+        };
+        if lost {
+            warn!("Presence is gone from the store, registering again");
+            self.writer.lost();
+        }
+    }
+
+    pub(super) fn is_own(&self, value: &[u8]) -> bool {
+        decode::<Machine>(value)
+            .is_ok_and(|machine| machine.instance == self.settings.presence.instance)
+    }
+
+    pub(super) fn lease_lost(&mut self, lease: LeaseId) {
+        if self.writer.presence().is_some_and(|presence| presence.grant.id == lease) {
+            warn!("Lease of the presence is gone, registering again");
+            self.writer.lost();
+        }
+    }
+
+    pub(super) fn place_told(
+        &mut self,
+        unit: UnitName,
+        outcome: Result<Option<Placed>, Problem>,
+        now: Instant,
+    ) {
+        let placed = match outcome {
+            Ok(placed) => placed,
+            Err(problem) => {
+                warn!(%unit, error = problem.sentence, "Place of the unit is not known");
+                self.asked.remove(&unit);
+                self.places_not_before = Some(now + RETRY.delay(0, random_jitter()));
+                return;
+            }
+        };
+        let placement = self.applied.get(&unit).map_or(0, |record| record.placement);
+        let elsewhere = placed.is_some_and(|placed| {
+            placed.machine != self.settings.machine && placed.generation > placement
+        });
+        if elsewhere && !self.assignments.assigned().contains_key(&unit) {
+            self.displaced.insert(unit);
+        }
+    }
+}
