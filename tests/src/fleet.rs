@@ -30,7 +30,7 @@ const INSTALLED: [(&str, &str); 3] = [
 const ENABLE: &str = "\
     systemd-sysusers fleet.conf && usermod --append --groups fleet core && \
     systemctl daemon-reload && systemctl --quiet enable fleet.socket fleet.service && \
-    systemctl restart fleet.socket && systemctl restart fleet.service";
+    systemctl start fleet.socket && systemctl restart fleet.service";
 
 /// Brings programs and files of `binaries` to all hosts; where something changed, fleetd restarts.
 /// Returns once every host is a machine of the cluster.
