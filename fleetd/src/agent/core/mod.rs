@@ -5,15 +5,15 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet_units::{TargetState, UnitFile, UnitName};
+use fleet_units::{UnitFile, UnitName};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::applied::Applied;
 use super::apply::{Batch, Problem};
 use super::assignments::Assignments;
-use super::plan::{Activity, Order, Plan, StopReason, Version, View, plan};
+use super::plan::{Activity, Plan, Version, View, plan};
 use super::report::Report;
 use super::seen::{Seen, SeenFile};
 use super::writer::{Writer, Writing};
@@ -25,6 +25,7 @@ use crate::systemd::UnitStatus;
 mod ended;
 pub(crate) mod event;
 mod learned;
+mod steps;
 mod written;
 
 /// Steps that failed for a reason that may pass.
@@ -294,94 +295,6 @@ impl Core {
         standing.map(|(unit, _)| unit.clone()).collect()
     }
 
-    fn carry_out(&mut self, plan: Plan, now: Instant) {
-        for (unit, reason) in plan.stops {
-            info!(%unit, %reason, "Stopping unit");
-            let reached = self.reached_by_stop(&unit, reason);
-            self.jobs.insert(unit.clone(), Activity::Stopping);
-            self.ask(unit, Ask::Stop { reached });
-        }
-        for unit in plan.notes {
-            if let Some(record) = self.wanted(&unit) {
-                self.note(&unit, record, now);
-            }
-        }
-        for unit in plan.starts {
-            if let Some(record) = self.wanted(&unit) {
-                info!(%unit, "Starting unit");
-                self.jobs.insert(unit.clone(), Activity::Asking);
-                self.ask(unit, Ask::Start(record));
-            }
-        }
-        self.file(plan.installs, plan.removals);
-        for (unit, modified) in plan.forgets {
-            self.forgetting.insert(unit.clone(), modified);
-            self.writer.forget(&unit, modified);
-        }
-    }
-
-    fn file(&mut self, installs: BTreeSet<UnitName>, removals: BTreeSet<UnitName>) {
-        let texts = installs.into_iter().filter_map(|unit| {
-            let text = self.assignments.document(&unit)?.text.clone();
-            Some((unit, text))
-        });
-        let batch = Batch { installs: texts.collect(), removals };
-        if batch == Batch::default() {
-            return;
-        }
-        self.filing = batch.installs.keys().chain(&batch.removals).cloned().collect();
-        let versions = batch.installs.keys().filter_map(|unit| {
-            let Applied { uid, hash, .. } = self.wanted(unit)?;
-            Some((unit.clone(), Version { uid, hash }))
-        });
-        self.writing = versions.collect();
-        self.question();
-        self.work.push(Work::Files(batch));
-    }
-
-    fn reached_by_stop(&self, unit: &UnitName, reason: StopReason) -> Option<Applied> {
-        match reason {
-            StopReason::Target | StopReason::Restarted => {
-                self.wanted(unit).filter(|wanted| wanted.target == TargetState::Loaded)
-            }
-            StopReason::Released
-            | StopReason::Displaced
-            | StopReason::Leaving
-            | StopReason::Changed => None,
-        }
-    }
-
-    fn note(&mut self, unit: &UnitName, record: Applied, now: Instant) {
-        let idle = !self.jobs.contains_key(unit);
-        let report = self.reports.entry(unit.clone()).or_default();
-        report.reached(&record);
-        if idle && report.busy() {
-            report.ended(Some(crate::systemd::JobResult::Done));
-        }
-        self.remember(unit, record);
-        self.failures.remove(unit);
-        self.post(unit, now);
-    }
-
-    fn ask(&mut self, unit: UnitName, ask: Ask) {
-        self.last_serial += 1;
-        let serial = self.last_serial;
-        self.serials.insert(unit.clone(), serial);
-        self.work.push(Work::Ask { unit, serial, ask });
-    }
-
-    fn remember(&mut self, unit: &UnitName, record: Applied) {
-        self.work.push(Work::Remember(unit.clone(), record.clone()));
-        self.applied.insert(unit.clone(), record);
-    }
-
-    fn wanted(&self, unit: &UnitName) -> Option<Applied> {
-        match &self.assignments.assigned().get(unit)?.order {
-            Order::Hold(wanted) => Some(wanted.clone()),
-            Order::Release | Order::Keep | Order::Unreadable => None,
-        }
-    }
-
     /// Units that nothing assigns may have been placed elsewhere while we did not look.
     fn ask_for_places(&mut self, now: Instant) {
         let too_soon = self.places_not_before.is_some_and(|not_before| not_before > now);
@@ -406,9 +319,6 @@ impl Core {
 
     /// Publishes what is known of a unit.
     fn post(&mut self, unit: &UnitName, now: Instant) {
-        if self.forgetting.contains_key(unit) {
-            return;
-        }
         let Some(report) = self.reports.get(unit) else { return };
         let Some(mut state) = report.document() else { return };
         if let Some(hold) = &self.hold {
