@@ -40,9 +40,11 @@ impl Network {
 
     /// Makes the namespace with bridge and link unless they are there.
     pub(crate) fn up(&self) -> Result<(), Error> {
-        if self.is_up() {
+        if self.is_held() && self.is_complete() {
             return Ok(());
         }
+        // What a crash left half made.
+        self.down()?;
         file::write(&self.namespace, "")?;
         let holder = format!("--net={}", self.namespace.display());
         command::read(&mut command(["unshare", &holder, "true"]))?;
@@ -64,7 +66,7 @@ impl Network {
     pub(crate) fn down(&self) -> Result<(), Error> {
         // The link goes with the namespace too, but only some time after.
         command::output(&mut command(["ip", "link", "del", &self.link]), b"")?;
-        while self.is_up() {
+        while self.is_held() {
             command::read(command(["umount", "--lazy"]).arg(&self.namespace))?;
         }
         Ok(file::remove(&self.namespace)?)
@@ -99,7 +101,13 @@ impl Network {
         command
     }
 
-    fn is_up(&self) -> bool {
+    /// Whether the last step of [`Self::up`] was done.
+    fn is_complete(&self) -> bool {
+        let shown = ip(&mut command(["ip"]), &format!("-oneline link show {}", self.link));
+        shown.is_ok_and(|shown| is_up(&shown))
+    }
+
+    fn is_held(&self) -> bool {
         let mounts = file::read(Path::new("/proc/self/mounts")).ok().flatten().unwrap_or_default();
         let namespace = self.namespace.display().to_string();
         mounts.lines().any(|line| line.split(' ').nth(1) == Some(&namespace))
