@@ -28,6 +28,9 @@ pub(crate) enum LocalError {
     /// It is not a unit.
     #[error(transparent)]
     NotAUnit(#[from] ParseError),
+    /// It says nothing.
+    #[error("it holds no option: write a section such as [Service], and ExecStart= in it")]
+    Empty,
 }
 
 /// All that was found for one argument.
@@ -202,7 +205,10 @@ fn from_template(
 }
 
 fn contents(local: Local) -> Result<UnitFile, SourceError> {
-    local.contents.map_err(|source| SourceError::BadFile { path: local.path, source })
+    let contents = local.contents.and_then(|contents| {
+        if contents.options().is_empty() { Err(LocalError::Empty) } else { Ok(contents) }
+    });
+    contents.map_err(|source| SourceError::BadFile { path: local.path, source })
 }
 
 fn replaced(
@@ -368,6 +374,8 @@ mod tests {
         let cases = [
             Findings::default(),
             on_disk(NONE),
+            on_disk("Some prose.\n"),
+            on_disk("[Service]\n"),
             on_disk(CLASH),
             on_disk(TYPO),
             Findings { file: unreadable, ..Findings::default() },
@@ -377,6 +385,8 @@ mod tests {
         insta::assert_snapshot!(format!("{}\n{name:?}", rows.join("\n")), @r#"
         error: unable to find Unit(a.service) in Registry or on filesystem
         error: failed getting Unit(dir/a.service) from file: line 2: section header "[Service" has no end: write "[Section]" on a line of its own
+        error: failed getting Unit(dir/a.service) from file: line 1: not a unit file: no [Section] header: put one, such as [Service], before "Some prose."
+        error: failed getting Unit(dir/a.service) from file: it holds no option: write a section such as [Service], and ExecStart= in it
         error: failed creating unit a.service: Global cannot be used with Peers
         write abc Unit a.service: unrecognized requirement in [X-Fleet] section: "MachineId", did you mean "MachineID"?
         error: failed getting Unit(dir/a.service) from file: cannot read it: permission denied
