@@ -248,3 +248,46 @@ fn timed_out(goal: Goal, name: &str, why: &Why) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(bound: Option<Duration>) -> [Option<u64>; 4] {
+        let ui = Ui::new(Box::new(std::io::sink()), Box::new(std::io::sink()), false);
+        let begun = Instant::now();
+        let waiting = Waiting {
+            goal: Goal::Start,
+            ui: &ui,
+            pending: BTreeMap::new(),
+            total: 1,
+            begun,
+            heard: begun + Duration::from_secs(100),
+            bound,
+            failed: false,
+        };
+        let (machine, words) = ("m".to_owned(), "activating".to_owned());
+        let whys = [
+            Why::Placement(Vec::new()),
+            Why::News,
+            Why::Machine(machine.clone(), None),
+            Why::Job(machine, words),
+        ];
+        whys.map(|why| {
+            let since = begun + Duration::from_secs(30);
+            let deadline = waiting.deadline(&Pending { written: Written::default(), why, since });
+            deadline.map(|deadline| deadline.duration_since(begun).as_secs())
+        })
+    }
+
+    #[test]
+    fn a_place_has_10_seconds_a_silent_cluster_90_and_systemd_all_the_time() {
+        assert_eq!(limits(None), [Some(40), Some(190), Some(190), None]);
+    }
+
+    #[test]
+    fn attempts_bound_everything_from_the_beginning() {
+        let bound = Some(Duration::from_secs(60));
+        assert_eq!(limits(bound), [Some(40), Some(60), Some(60), Some(60)]);
+    }
+}
