@@ -19,8 +19,8 @@ use crate::registry::follow::{Follower, Update};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::{Revision, Selection, Snapshot, Store, StoreError};
 
-/// People wait this long for an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// People wait this long for an answer. fleetctl waits for 3 s, and is to hear why there is none.
+const PATIENCE: Duration = Duration::from_millis(2500);
 /// A write that is done is told even if its own view lags.
 const CATCH_UP: Duration = Duration::from_secs(2);
 /// How long nobody asks before the view is closed.
