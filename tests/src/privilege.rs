@@ -1,6 +1,7 @@
 //! Root is needed for hosts, and only for them: a person builds as themselves.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,8 +63,27 @@ pub(crate) fn run_as_root<S: AsRef<OsStr>>(
     }
 }
 
-/// The path of this program.
+/// The path of this program, or of the one that cargo has put in its place since.
 pub(crate) fn this_program() -> Result<PathBuf, Error> {
     let found = std::env::current_exe();
-    Ok(found.map_err(|source| CommandError::Start { line: "testbed".to_owned(), source })?)
+    let path = found.map_err(|source| CommandError::Start { line: "testbed".into(), source })?;
+    Ok(undeleted(&path))
+}
+
+/// Without what the kernel adds to the path of a program whose file was replaced.
+fn undeleted(path: &Path) -> PathBuf {
+    let path = path.as_os_str().as_bytes();
+    OsStr::from_bytes(path.strip_suffix(b" (deleted)").unwrap_or(path)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_replaced_is_found_where_it_was() {
+        let found = ["/target/testbed (deleted)", "/target/testbed"].map(|p| undeleted(p.as_ref()));
+
+        assert_eq!(found, [Path::new("/target/testbed"); 2]);
+    }
 }
