@@ -51,5 +51,5 @@ fn hello_service_is_loaded_and_started_and_runs_as_a_container() {
 
     let destroyed = fleet.fleetctl(&["destroy", "hello.service"]).good();
     assert_eq!(destroyed.stdout, "Destroyed hello.service\n");
-    assert_eq!(holder.read(["/usr/bin/docker", "ps", "--all", "--quiet"]).unwrap(), "");
+    assert_eq!(holder.read(["/usr/bin/docker", "ps", "--quiet"]).unwrap(), "");
 }
