@@ -1,12 +1,17 @@
-//! Where log lines go: to the journal with their fields if stderr is the journal, else to stderr
-//! as text. `FLEET_LOG` takes a filter such as `debug` or `fleetd::engine=trace`.
+//! Log lines: what happened and then its fields, on stderr. If that is the journal, each line
+//! begins with its priority as sd-daemon(3) has it, so that `journalctl --priority` works and
+//! plain `journalctl` shows the fields as well. `FLEET_LOG` takes a filter such as `debug` or
+//! `fleetd::engine=trace`.
 
 use std::error::Error;
+use std::fmt;
 use std::os::linux::fs::MetadataExt;
 
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 /// Why nothing can be logged.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +26,7 @@ pub enum LogError {
     },
     /// Somebody has set up logging before.
     #[error("logging is set up already")]
-    Twice(#[from] tracing_subscriber::util::TryInitError),
+    Twice(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// Sets up logging for the whole process.
@@ -34,23 +39,51 @@ pub fn set_up(debug: bool, filter: Option<&str>) -> Result<(), LogError> {
         filter.unwrap_or(if debug { "debug,zbus=info,h2=info,tonic=info" } else { "info" });
     let level = EnvFilter::try_new(filter)
         .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
-    let registry = tracing_subscriber::registry().with(level);
-    let journal = if stderr_is_journal() { tracing_journald::layer().ok() } else { None };
-    match journal {
-        // The priority says the level; identical names make `journalctl -t fleetd` work.
-        Some(journal) => {
-            registry.with(journal.with_syslog_identifier("fleetd".to_owned())).try_init()?;
+    let line = Line { is_journal: stderr_is_journal() };
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .event_format(line)
+        .try_init()
+        .map_err(LogError::Twice)
+}
+
+/// The form of a line.
+struct Line {
+    is_journal: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let level = *event.metadata().level();
+        if self.is_journal {
+            write!(writer, "<{}>", priority(level))?;
+        } else {
+            write!(writer, "{level:>5} ")?;
         }
-        None => {
-            let text = tracing_subscriber::fmt::layer()
-                .with_writer(std::io::stderr)
-                .with_ansi(false)
-                .without_time()
-                .with_target(false);
-            registry.with(text).try_init()?;
-        }
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
     }
-    Ok(())
+}
+
+/// The priority of syslog.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    }
 }
 
 /// Whether stderr still is what systemd connected to the journal: it names that by device and
