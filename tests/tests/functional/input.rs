@@ -1,6 +1,6 @@
 //! What is wrong is refused with a sentence; nothing that runs is touched.
 
-use fleet_tests::wait::until;
+use fleet_tests::wait::attempt;
 
 use crate::fixture::{Fleet, PATIENCE, Systemd, sleeper};
 
@@ -10,7 +10,7 @@ fn text_that_is_not_a_unit_and_names_that_are_none_are_refused() {
     let prose = fleet.write("prose.service", "This is no unit file.\n");
     let broken = fleet.write("broken.service", "[Service\nExecStart=/bin/true\n");
 
-    for (path, what) in [(prose.as_str(), "section"), (broken.as_str(), "section")] {
+    for (path, what) in [(prose.as_str(), "[Section]"), (broken.as_str(), "line 1")] {
         let refused = fleet.fleetctl(&["submit", path]);
         assert_eq!(refused.code, 1, "{refused:?}");
         assert!(refused.stderr.contains(what), "{refused:?}");
@@ -56,22 +56,23 @@ fn garbage_in_the_store_is_told_and_leaves_running_units_alone() {
     let good = etcdctl(&format!("get --print-value-only {key}"));
 
     etcdctl(&format!("put {key} garbage"));
-    etcdctl("put /_coreos.com/fleet/units/junk.service '{\"version\":99}'");
+    etcdctl("put /_coreos.com/fleet/units/junk.service junk");
 
-    until(PATIENCE, "the lists tell of it", || {
+    let listed = attempt(PATIENCE, "the lists tell of it", || {
         let listed = fleet.fleetctl(&["list-units"]);
         let told = listed.stderr.contains(&key) && listed.stderr.contains("junk.service");
         if told { Ok(()) } else { Err(format!("{listed:?}")) }
     });
-    assert_eq!(holder.main_pid("hello.service"), pid);
-    let journal = holder.read(["journalctl", "--unit=fleet", "--output=cat", "--boot"]).unwrap();
-    assert!(journal.contains("schedule"), "the agent's log names the key: {journal}");
-
+    let kept = holder.main_pid("hello.service");
+    // Before any claim: the next test shall find no garbage.
     etcdctl("del /_coreos.com/fleet/units/junk.service");
-    fleet
-        .host(1)
-        .output(["sh", "-c", &format!("ETCDCTL_API=3 etcdctl put {key}")], good.trim().as_bytes())
-        .unwrap();
+    let back = format!("ETCDCTL_API=3 etcdctl put {key}");
+    fleet.host(1).output(["sh", "-c", &back], good.trim().as_bytes()).unwrap();
+
+    listed.unwrap();
+    assert_eq!(kept, pid);
+    let journal = holder.read(["journalctl", "--unit=fleet", "--output=cat", "--boot"]).unwrap();
+    assert!(journal.contains(&key), "the log names the key: {journal}");
     fleet.await_active(1);
     assert_eq!(holder.main_pid("hello.service"), pid);
 }
