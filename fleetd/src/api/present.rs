@@ -1,7 +1,5 @@
 //! What the API says of units, states and machines, worked out from the registry. Pure.
 
-use std::collections::BTreeMap;
-
 use fleet_units::api::v2::{Copy, UnitDetail};
 use fleet_units::{Directives, MachineId, TargetState, UnitFile, UnitName, api};
 
@@ -34,7 +32,18 @@ pub(super) fn whole_unit(mirror: &Mirror, name: &UnitName) -> Option<api::Unit> 
 /// The machine that holds a unit which is not global, or is still stopping it.
 fn machine_of<'a>(mirror: &'a Mirror, name: &UnitName) -> Option<&'a MachineId> {
     let placed = mirror.placed.get(name).map(|placed| &placed.document.machine);
-    placed.or_else(|| mirror.schedule.get(name)?.keys().next())
+    placed.or_else(|| assignments(mirror, name).next().map(|(machine, _)| machine))
+}
+
+/// The assignments of a unit that somebody acts on. One that was released on a machine which is
+/// not there waits for the machine's return, for weeks maybe; nobody can wait for that.
+fn assignments<'a>(
+    mirror: &'a Mirror,
+    name: &UnitName,
+) -> impl Iterator<Item = (&'a MachineId, &'a Stored<Assignment>)> {
+    mirror.schedule.get(name).into_iter().flatten().filter(|(machine, assignment)| {
+        assignment.document.phase == Phase::Held || mirror.machines.contains_key(*machine)
+    })
 }
 
 /// What has been brought about of a unit that is not global. Inactive as long as no machine
@@ -99,15 +108,13 @@ pub(super) fn address(mirror: &Mirror, id: &MachineId) -> Option<String> {
 /// All that is known of a unit but obstacles; nothing if nothing is left of it anywhere.
 pub(super) fn detail(mirror: &Mirror, name: &UnitName) -> Option<UnitDetail> {
     let stored = mirror.units.get(name);
-    let empty = BTreeMap::new();
-    let assignments = mirror.schedule.get(name).unwrap_or(&empty);
-    let machines = assignments
-        .iter()
+    let machines = assignments(mirror, name)
         .map(|(id, assignment)| copy(mirror, name, id, &assignment.document))
         .collect();
     let Some(stored) = stored else {
         // Destroyed, and still there: only machines that have to stop it know of it.
-        let last = &assignments.values().max_by_key(|assignment| assignment.modified)?.document;
+        let (_, last) = assignments(mirror, name).max_by_key(|(_, last)| last.modified)?;
+        let last = &last.document;
         let (uid, generation) = (last.uid, last.generation);
         let name = name.to_string();
         return Some(UnitDetail { name, uid, generation, machines, ..UnitDetail::default() });

@@ -19,6 +19,9 @@ use crate::store::{Event, Revision, Snapshot};
 /// A unit that the engine places at once needs no explanation, which costs a look at everything.
 const EXPLAINED_AFTER: Duration = Duration::from_millis(100);
 
+/// Why nothing happens although a machine could take the unit.
+const NOBODY_LEADS: &str = "could take it, but no engine leads at the moment";
+
 /// The registry and those who follow it.
 #[derive(Debug)]
 pub(super) struct Scene {
@@ -55,6 +58,12 @@ impl Follower {
         if !self.pending.is_empty() {
             self.wake.send_replace(());
         }
+    }
+
+    /// Units that wait for a place may be told something else now.
+    fn mark_placeless(&mut self) {
+        let names: Vec<_> = self.placeless.keys().cloned().collect();
+        self.mark(names);
     }
 }
 
@@ -97,11 +106,16 @@ impl Scene {
                             follower.mark([name.clone()]);
                         }
                     }
-                    Key::Member(_) | Key::Machine(_) | Key::Metadata(_) => {
-                        let placeless: Vec<_> = follower.placeless.keys().cloned().collect();
-                        follower.mark(placeless);
+                    Key::Member(_) | Key::Metadata(_) | Key::Leader => follower.mark_placeless(),
+                    Key::Machine(machine) => {
+                        let held = self.mirror.schedule.iter();
+                        let held = held.filter(|(_, machines)| machines.contains_key(machine));
+                        let held = held.map(|(name, _)| name.clone());
+                        let held: Vec<_> = held.filter(|name| follower.follows(name)).collect();
+                        follower.mark(held);
+                        follower.mark_placeless();
                     }
-                    Key::Leader | Key::Hold | Key::Settings => {}
+                    Key::Hold | Key::Settings => {}
                 }
             }
         }
@@ -201,14 +215,22 @@ impl Scene {
             .cluster
             .get_or_insert_with(|| (revision, Cluster::of(&self.mirror, &mut self.rules)));
         let obstacles = explain(cluster, name);
-        let candidates =
-            cluster.machines.values().filter(|machine| machine.availability != Availability::Left);
-        detail.unplaceable = obstacles.len() == candidates.count()
+        let candidates: Vec<_> = cluster
+            .machines
+            .iter()
+            .filter(|(_, machine)| machine.availability != Availability::Left)
+            .map(|(id, _)| id)
+            .collect();
+        detail.unplaceable = obstacles.len() == candidates.len()
             && obstacles.values().all(crate::placement::Obstacle::is_lasting);
-        let told = obstacles.iter().map(|(id, obstacle)| MachineObstacle {
-            machine: id.to_string(),
-            address: present::address(&self.mirror, id),
-            reason: obstacle.to_string(),
+        let told = candidates.into_iter().filter_map(|id| {
+            let reason = match obstacles.get(id) {
+                Some(obstacle) => obstacle.to_string(),
+                None if self.mirror.leader.is_none() => NOBODY_LEADS.to_owned(),
+                None => return None,
+            };
+            let address = present::address(&self.mirror, id);
+            Some(MachineObstacle { machine: id.to_string(), address, reason })
         });
         detail.obstacles = Some(told.collect());
     }

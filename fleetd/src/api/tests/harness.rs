@@ -98,10 +98,20 @@ impl Fixture {
         self.put_raw(key, &document::encode(document)).await
     }
 
+    pub(super) async fn read<T: serde::de::DeserializeOwned>(&self, key: &Key) -> T {
+        let selection = Selection::Key(self.prefix.encode(key));
+        let found = self.store.range(&selection, None).await.unwrap();
+        document::decode(&found.entries[0].value).unwrap()
+    }
+
+    pub(super) async fn delete(&self, key: &Key) {
+        let writes = vec![Write::Delete(self.prefix.encode(key))];
+        let delete = Transaction { compares: vec![], writes };
+        self.store.commit(delete).await.unwrap();
+    }
+
     pub(super) async fn stored(&self, name: &str) -> document::Unit {
-        let key = self.prefix.encode(&Key::Unit(name.parse().unwrap()));
-        let snapshot = self.store.range(&Selection::Key(key), None).await.unwrap();
-        document::decode(&snapshot.entries[0].value).unwrap()
+        self.read(&Key::Unit(name.parse().unwrap())).await
     }
 
     pub(super) async fn uid(&self, name: &str) -> i64 {

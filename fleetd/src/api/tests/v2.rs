@@ -6,6 +6,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::UnixStream;
 
 use super::harness::{Fixture, JSON, error};
+use crate::registry::document::{Assignment, Phase};
 use crate::registry::key::Key;
 
 fn change(name: &str, rest: &str) -> String {
@@ -158,14 +159,39 @@ async fn a_destroyed_unit_is_gone_when_its_machine_has_let_go() {
     assert_eq!((first.units[0].machines.len(), first.gone.len()), (1, 0));
 
     let name: fleet_units::UnitName = "a.service".parse().unwrap();
-    let key = fixture.prefix.encode(&Key::Schedule("m1".parse().unwrap(), name));
-    let transaction = crate::store::Transaction {
-        compares: vec![],
-        writes: vec![crate::store::Write::Delete(key)],
-    };
-    crate::store::Store::commit(&fixture.store, transaction).await.unwrap();
+    fixture.delete(&Key::Schedule("m1".parse().unwrap(), name)).await;
 
     assert_eq!(update(&mut events).await.gone, ["a.service"]);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_machine_that_is_not_there_to_let_go() {
+    let fixture = Fixture::new(100);
+    fixture.join("m1", None, &[]).await;
+    batch(&fixture, &[change("a.service", &format!(r#"{NAP},"desiredState":"launched""#))]).await;
+    fixture.run_unit("a.service", "m1").await;
+    batch(&fixture, &[change("a.service", r#","delete":true"#)]).await;
+    let assignment = Key::Schedule("m1".parse().unwrap(), "a.service".parse().unwrap());
+    let held: Assignment = fixture.read(&assignment).await;
+    fixture.put(&assignment, &Assignment { phase: Phase::Released, ..held }).await;
+    let mut events = lines(&fixture, "?name=a.service").await;
+    assert_eq!(update(&mut events).await.gone, Vec::<String>::new());
+
+    fixture.delete(&Key::Machine("m1".parse().unwrap())).await;
+
+    assert_eq!(update(&mut events).await.gone, ["a.service"]);
+}
+
+#[tokio::test]
+async fn a_unit_that_waits_only_for_a_leader_is_told_so() {
+    let fixture = Fixture::new(100);
+    fixture.join("m1", None, &[]).await;
+    batch(&fixture, &[change("a.service", &format!(r#"{NAP},"desiredState":"launched""#))]).await;
+
+    let told = fixture.ask("GET /fleet/v2/units?name=a.service", "").await;
+
+    assert!(told.contains("could take it, but no engine leads at the moment"), "{told}");
+    assert!(!told.contains("unplaceable"), "{told}");
 }
 
 #[tokio::test]
