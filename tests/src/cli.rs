@@ -11,7 +11,7 @@ use crate::cluster::{self, Cluster, ClusterName};
 use crate::command::{self, CommandError};
 use crate::error::Error;
 use crate::host::Power;
-use crate::{fleet, packages, privilege, source, status, suite, ui, welcome};
+use crate::{fleet, layer, packages, privilege, source, status, suite, ui, welcome};
 
 /// Boot real hosts on this machine and run fleet on them
 #[derive(Debug, Parser)]
@@ -46,7 +46,7 @@ enum Task {
     Down,
     /// Check format and lints, run all unit tests, then all functional tests on hosts
     Test(TestArgs),
-    /// Install packages on this machine (part of `up` that needs root)
+    /// Install what this machine and its hosts need (part of `up` that needs root)
     #[command(hide = true)]
     Install,
     /// Boot hosts and put programs on them (part of `up` that needs root)
@@ -140,7 +140,8 @@ fn up(name: &ClusterName, arguments: &UpArgs) -> Result<(), Error> {
 fn install() -> Result<(), Error> {
     privilege::become_root()?;
     let _lock = cluster::lock()?;
-    packages::install()
+    packages::install()?;
+    layer::install(cluster::any_host_runs())
 }
 
 fn assemble(name: &ClusterName, arguments: &AssembleArgs) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::network::Network;
 use crate::registry::Registry;
-use crate::{cgroup, etcd, file, fleet, image, layer, paths, process, suite, ui};
+use crate::{cgroup, etcd, file, fleet, image, paths, process, suite, ui};
 
 /// The cluster that is meant if none is named.
 pub const DEFAULT: &str = "fleet";
@@ -171,7 +171,6 @@ impl Cluster {
     ///
     /// A part of it fails; what was made until then stays, for another `up` or `down`.
     pub(crate) fn power_on(&self) -> Result<(), Error> {
-        layer::install(any_host_runs())?;
         image::make()?;
         self.network.up()?;
         Registry::new(&self.directory, &self.network).up()?;
@@ -287,7 +286,7 @@ pub(crate) fn each(
 }
 
 /// Whether a host of any cluster runs, and with it the layer is in use.
-fn any_host_runs() -> bool {
+pub(crate) fn any_host_runs() -> bool {
     let root = format!("--directory={}", paths::clusters().display());
     !process::find(|words| words.iter().any(|word| word.starts_with(&root))).is_empty()
 }

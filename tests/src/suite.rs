@@ -1,13 +1,13 @@
 //! `testbed test`: all that must be right before a change lands.
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::cluster::ClusterName;
 use crate::command;
 use crate::error::Error;
 use crate::source::cargo;
-use crate::{privilege, source, ui};
+use crate::{layer, privilege, source, ui};
 
 /// The cluster of the functional tests.
 pub(crate) const NAME: &str = "test";
@@ -18,8 +18,18 @@ pub(crate) const CLUSTER: &str = "FLEET_TESTBED_CLUSTER";
 /// Hosts of the functional tests: a member may be lost with three left.
 pub(crate) const HOSTS: u8 = 4;
 
+/// Names the test program of fleetd's library, part of which needs the systemd of a host.
+pub(crate) const CONTRACT: &str = "FLEET_TESTBED_CONTRACT";
+
 /// The test target that runs on hosts, and the feature that it needs.
 const FUNCTIONAL: &str = "functional";
+
+/// Builds all unit tests, those that need a real systemd included.
+const UNIT_TESTS: [&str; 5] =
+    ["test", "--workspace", "--quiet", "--features", "fleetd/real-systemd"];
+
+/// The ones that are left to the hosts.
+const ON_HOSTS: [&str; 2] = ["systemd::contract::dbus::", "systemd::dbus::real::"];
 
 /// Checks format and lints, runs unit tests, then the functional tests whose name contains
 /// `filter` on a cluster of their own, which is gone afterwards. The exit code is the tests'.
@@ -28,17 +38,22 @@ const FUNCTIONAL: &str = "functional";
 ///
 /// A step before the functional tests failed.
 pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCode, Error> {
-    check("formatting", &["fmt", "--all", "--check"])?;
-    let all = ["clippy", "--workspace", "--all-targets", "--features", "fleet-tests/functional"];
-    check("clippy", &[&all[..], &["--quiet", "--", "-D", "warnings"]].concat())?;
-    check("the unit tests", &["test", "--workspace", "--quiet"])?;
-    let binaries = source::build()?;
-    let tests = functional_tests()?;
     privilege::run_as_root(cluster, ["down"])?;
+    privilege::run_as_root(cluster, ["install"])?;
+    check("formatting", cargo(["fmt", "--all", "--check"]))?;
+    let features = "fleet-tests/functional,fleetd/real-systemd";
+    let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--features", features];
+    check("clippy", cargo(lint.into_iter().chain(["--", "-D", "warnings"])))?;
+    check("the unit tests", unit_tests())?;
+    let binaries = source::build()?;
+    let contract = executable("fleetd", UNIT_TESTS.into_iter().chain(["--lib"]))?;
+    let build = ["test", "--quiet", "--package", "fleet-tests", "--features", FUNCTIONAL];
+    let tests = executable(FUNCTIONAL, build.into_iter().chain(["--test", FUNCTIONAL]))?;
     ui::say(format_args!("Booting {HOSTS} hosts for the functional tests"));
     let status = assemble(cluster, &binaries).and_then(|()| {
         let mut line = privilege::as_root(Path::new("/usr/bin/env"))?;
-        line.arg(format!("{CLUSTER}={cluster}")).arg(tests).arg("--test-threads=1").args(filter);
+        line.arg(format!("{CLUSTER}={cluster}")).arg(format!("{CONTRACT}={}", contract.display()));
+        line.arg(tests).arg("--test-threads=1").args(filter);
         line.status().map_err(|source| {
             command::CommandError::Start { line: command::line(&line), source }.into()
         })
@@ -49,28 +64,38 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCod
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn check(step: &'static str, arguments: &[&str]) -> Result<(), Error> {
+fn check(step: &'static str, mut line: Command) -> Result<(), Error> {
     ui::say(format_args!("Checking {step}"));
-    command::show(&mut cargo(arguments)).map_err(|_| Error::Check { step })
+    command::show(&mut line).map_err(|_| Error::Check { step })
 }
 
-/// Builds the functional tests as the person who called; only running them needs root.
-fn functional_tests() -> Result<PathBuf, Error> {
-    let build = ["test", "--quiet", "--package", "fleet-tests", "--features", FUNCTIONAL];
-    let select = ["--test", FUNCTIONAL, "--no-run", "--message-format=json"];
-    let mut line = cargo(build.into_iter().chain(select));
+/// The unit tests that need no host. Stores are tested with the etcd of the hosts' layer, as the
+/// machine may have none.
+fn unit_tests() -> Command {
+    let mut line = cargo(UNIT_TESTS);
+    line.arg("--").args(ON_HOSTS.into_iter().flat_map(|tests| ["--skip", tests]));
+    line.env("FLEET_TEST_ETCD", layer::program("/usr/bin/etcd"));
+    line
+}
+
+/// Builds tests as the person who called, and finds the program; only running it needs root.
+fn executable<'a>(
+    target: &'static str,
+    build: impl IntoIterator<Item = &'a str>,
+) -> Result<PathBuf, Error> {
+    let mut line = cargo(build.into_iter().chain(["--no-run", "--message-format=json"]));
     let output = line
         .stderr(Stdio::inherit())
         .output()
         .map_err(|source| command::CommandError::Start { line: command::line(&line), source })?;
     let messages = String::from_utf8_lossy(&output.stdout);
-    executable(&messages).ok_or(Error::NoExecutable { target: FUNCTIONAL })
+    find_executable(&messages, target).ok_or(Error::NoExecutable { target })
 }
 
-fn executable(messages: &str) -> Option<PathBuf> {
+fn find_executable(messages: &str, target: &str) -> Option<PathBuf> {
     messages.lines().filter_map(|line| serde_json::from_str(line).ok()).find_map(
         |message: serde_json::Value| {
-            let is_ours = message["target"]["name"] == FUNCTIONAL;
+            let is_ours = message["target"]["name"] == target && message["profile"]["test"] == true;
             let path = message["executable"].as_str().filter(|_| is_ours)?;
             Some(PathBuf::from(path))
         },
@@ -87,13 +112,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_executable_is_the_one_of_the_functional_tests() {
-        let messages = "\
-            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"testbed\"},\"executable\":\"/a\"}\n\
-            not json\n\
-            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"functional\"},\"executable\":\"/b\"}\n\
-            {\"reason\":\"build-finished\",\"success\":true}\n";
+    fn the_executable_is_the_test_of_that_target() {
+        let line = |name: &str, test: bool, path: &str| {
+            let target = format!(r#""target":{{"name":"{name}"}}"#);
+            format!(r#"{{{target},"profile":{{"test":{test}}},"executable":"{path}"}}"#)
+        };
+        let messages = [
+            line("testbed", true, "/a"),
+            "not json".to_owned(),
+            line("functional", false, "/b"),
+            line("functional", true, "/c"),
+            r#"{"reason":"build-finished","success":true}"#.to_owned(),
+        ];
 
-        assert_eq!(executable(messages), Some(PathBuf::from("/b")));
+        let found = find_executable(&messages.join("\n"), FUNCTIONAL);
+
+        assert_eq!(found, Some(PathBuf::from("/c")));
     }
 }

@@ -139,9 +139,11 @@ impl Fleet {
 
     /// The same, asked of a host of choice.
     pub(crate) fn units_from(&self, host: &Host) -> Vec<UnitRow> {
-        let printed = self.fleetctl_on(host, &["list-units", "--json"]);
-        serde_json::from_str(&printed.stdout)
-            .unwrap_or_else(|error| panic!("list-units: {error}: {printed:?}"))
+        // The store may be electing a leader after what the test has just done to it.
+        until(PATIENCE, "list-units answers", || {
+            let printed = self.fleetctl_on(host, &["list-units", "--json"]);
+            serde_json::from_str(&printed.stdout).map_err(|error| format!("{error}: {printed:?}"))
+        })
     }
 
     /// Names of all units that the cluster knows.

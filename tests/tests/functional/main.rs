@@ -14,4 +14,5 @@ mod placement;
 mod rest;
 mod session;
 mod survival;
+mod systemd;
 mod units;
