@@ -12,6 +12,9 @@ const MACHINE_ID: &str = "MachineID";
 const LEGACY_MACHINE_ID: &str = "X-ConditionMachineID";
 const LEGACY_BOOT_ID: &str = "X-ConditionMachineBootID";
 const MACHINE_OF: &str = "MachineOf";
+/// A placement compares the documents of each unit that it goes with, three of them, in one
+/// transaction; etcd takes 128 compares.
+const MOST_PEERS: usize = 30;
 const LEGACY_MACHINE_OF: &str = "X-ConditionMachineOf";
 const CONFLICTS: &str = "Conflicts";
 const LEGACY_CONFLICTS: &str = "X-Conflicts";
@@ -129,6 +132,9 @@ impl Directives {
         ];
         match exclusive.into_iter().find(|((_, one), (_, other))| *one && *other) {
             Some(((one, _), (other, _))) => Err(DirectiveError::Exclusive { one, other }),
+            None if self.machine_of.len() > MOST_PEERS => {
+                Err(DirectiveError::TooManyPeers { count: self.machine_of.len() })
+            }
             None => Ok(()),
         }
     }
@@ -154,6 +160,14 @@ pub enum DirectiveError {
         one: &'static str,
         /// The second.
         other: &'static str,
+    },
+    /// More units are wanted near than a decision can vouch for.
+    #[error(
+        "MachineOf names {count} units, {MOST_PEERS} at most are possible: chain them, each naming the one before"
+    )]
+    TooManyPeers {
+        /// How many are named.
+        count: usize,
     },
 }
 
@@ -208,8 +222,9 @@ impl Written {
             let known = KNOWN.into_iter().find(|key| *key == option.name);
             if let Some(key) = known {
                 let values = split_quoted(&option.value).into_iter();
-                // An empty value names nothing that a machine or unit could be.
-                let values = values.filter(|value| !value.trim().is_empty());
+                // An empty value names nothing that a machine or unit could be; as the last of
+                // `Global` it takes the earlier ones back.
+                let values = values.filter(|value| key == GLOBAL || !value.trim().is_empty());
                 let expanded = values.map(|value| specifier::expand(&value, name));
                 written.values.entry(key).or_default().extend(expanded);
             } else {
@@ -282,7 +297,7 @@ fn read_global(written: &Written, malformed: &mut Vec<MalformedDirective>) -> bo
     let mut global = false;
     for (key, word) in written.all([GLOBAL]) {
         global = matches!(word.to_lowercase().as_str(), "true" | "yes" | "1" | "on" | "t");
-        let denied = matches!(word.to_lowercase().as_str(), "false" | "no" | "0" | "off" | "f");
+        let denied = ["", "false", "no", "0", "off", "f"].contains(&word.to_lowercase().as_str());
         if !global && !denied {
             let instead = "write \"true\" or \"false\"";
             malformed.push(MalformedDirective { key, value: word.to_owned(), instead });

@@ -130,6 +130,7 @@ fn global_takes_words_for_true_and_the_last_one_wins() {
         ("Global=\"true\"", true),
         ("Global=no\nGlobal=true", true),
         ("Global=true\nGlobal=no", false),
+        ("Global=true\nGlobal=", false),
         ("Global=what\nGlobal=true\nGlobal=wat", false),
         ("Global=false", false),
         ("Global=12", false),
@@ -177,6 +178,20 @@ fn combinations_that_cannot_be_met_are_refused_in_1_0s_words() {
         let refused = directives(section, "hello.service").map_err(|error| error.to_string());
         assert_eq!(refused, Err(expected.to_owned()), "{section}");
     }
+}
+
+#[test]
+fn more_peers_than_a_transaction_can_compare_are_refused() {
+    let peers = |count: u8| -> String {
+        (1..=count).map(|number| format!("MachineOf=p{number}.service\n")).collect()
+    };
+
+    let refused = directives(&peers(31), "hello.service").map_err(|error| error.to_string());
+
+    assert!(directives(&peers(30), "hello.service").is_ok());
+    let words = "MachineOf names 31 units, 30 at most are possible: chain them, each naming the \
+                 one before";
+    assert_eq!(refused, Err(words.to_owned()));
 }
 
 #[test]
