@@ -119,23 +119,23 @@ fn sort_out(raw: &str) -> Result<Option<(String, String)>, String> {
     Ok(Some((name, setting)))
 }
 
-/// The value up to the first `#` or `;` that stands outside quotes.
+/// The value up to the first `#` or `;` that stands outside quotes. A quote is opened where a word
+/// may begin; an apostrophe within a word quotes nothing.
 fn without_comment(value: &str) -> Result<&str, String> {
     let mut quote = None;
+    let mut before = ' ';
     for (position, letter) in value.char_indices() {
         match (quote, letter) {
             (None, '#' | ';') => return Ok(&value[..position]),
-            (None, '"' | '\'') => quote = Some(letter),
+            (None, '"' | '\'') if " \t,[=".contains(before) => quote = Some(letter),
             (Some(open), _) if open == letter => quote = None,
             _ => {}
         }
+        before = letter;
     }
     match quote {
-        // An apostrophe within a word quotes nothing.
-        Some(open) if value.trim_start().starts_with(open) => {
-            Err(format!("the quote {open} is opened and never closed"))
-        }
-        _ => Ok(value),
+        Some(open) => Err(format!("the quote {open} is opened and never closed")),
+        None => Ok(value),
     }
 }
 
@@ -181,6 +181,13 @@ mod tests {
             entries(text),
             [entry(1, "etcd_password", "a#b;c"), entry(2, "etcd_username", "x y")]
         );
+    }
+
+    #[test]
+    fn an_apostrophe_within_a_word_quotes_nothing() {
+        let text = "metadata=owner=o'brien # rack 4, left\n";
+
+        assert_eq!(entries(text), [entry(1, "metadata", "owner=o'brien")]);
     }
 
     #[test]
