@@ -16,7 +16,7 @@ use crate::store::{Commit, Compare, Revision, Selection, Store, StoreError, Tran
 
 /// Whoever loses so often competes with a program that writes without pause.
 const ATTEMPTS: usize = 5;
-/// etcd takes 128 operations; DESIGN leaves room.
+/// etcd takes 128 operations, compares included on their own; this leaves room.
 const GROUP: usize = 120;
 /// etcd takes 1.5 MiB; the keys and compares count too.
 const GROUP_BYTES: usize = 1024 * 1024;
