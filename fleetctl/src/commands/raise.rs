@@ -209,7 +209,9 @@ fn step(
             let global = Directives::lenient(&contents, name).global;
             let (options, text) = (contents.options().to_vec(), Some(contents.text().to_owned()));
             let desired_state = Some(target.max(desired));
-            (Some(BatchUnit { options, text, desired_state, ..change }), global)
+            // Somebody may have made or started it since: new contents do not lower it.
+            let raise_only = true;
+            (Some(BatchUnit { options, text, desired_state, raise_only, ..change }), global)
         }
         Resolved::Keep { .. } | Resolved::Same { .. } => {
             let restart = matches!(raise, Raise::Start(_)) && known.is_some_and(has_failed);
@@ -381,18 +383,18 @@ mod tests {
             }
         }
         insta::assert_snapshot!(table.join("\n"), @r#"
-        submit a new unit: contents inactive
-        submit inactive: nothing; replacing: contents inactive
-        submit loaded: nothing; replacing: contents loaded
-        submit launched: nothing; replacing: contents launched
-        load a new unit: contents loaded
-        load inactive: loaded raise only; replacing: contents loaded
-        load loaded: nothing; replacing: contents loaded
-        load launched: nothing; replacing: contents launched
-        start a new unit: contents launched
-        start inactive: launched; replacing: contents launched
-        start loaded: launched; replacing: contents launched
-        start launched: nothing; replacing: contents launched
+        submit a new unit: contents inactive raise only
+        submit inactive: nothing; replacing: contents inactive raise only
+        submit loaded: nothing; replacing: contents loaded raise only
+        submit launched: nothing; replacing: contents launched raise only
+        load a new unit: contents loaded raise only
+        load inactive: loaded raise only; replacing: contents loaded raise only
+        load loaded: nothing; replacing: contents loaded raise only
+        load launched: nothing; replacing: contents launched raise only
+        start a new unit: contents launched raise only
+        start inactive: launched; replacing: contents launched raise only
+        start loaded: launched; replacing: contents launched raise only
+        start launched: nothing; replacing: contents launched raise only
         "#);
     }
 

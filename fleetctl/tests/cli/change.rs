@@ -47,7 +47,7 @@ fn loading_a_new_unit_writes_it_once_and_says_where_it_is() {
         run(&server, directory().path(), &["load", "hello.service"]),
         "Unit hello.service loaded on 8145ebb7.../10.10.1.3\nexit 0"
     );
-    insta::assert_snapshot!(server.writes().join("\n"), @r##"POST /fleet/v2/units {"units":[{"name":"hello.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/hello"}],"text":"# says hello\n[Service]\nExecStart=/bin/hello\n","desiredState":"loaded"}]}"##);
+    insta::assert_snapshot!(server.writes().join("\n"), @r##"POST /fleet/v2/units {"units":[{"name":"hello.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/hello"}],"text":"# says hello\n[Service]\nExecStart=/bin/hello\n","desiredState":"loaded","raiseOnly":true}]}"##);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_unit_is_replaced_in_place_by_one_write() {
         run(&server, directory().path(), &["start", "--replace", "hello.service"]),
         "Unit hello.service launched on 8145ebb7.../10.10.1.3\nexit 0"
     );
-    insta::assert_snapshot!(server.writes().join("\n"), @r##"POST /fleet/v2/units {"units":[{"name":"hello.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/hello"}],"text":"# says hello\n[Service]\nExecStart=/bin/hello\n","desiredState":"launched"}]}"##);
+    insta::assert_snapshot!(server.writes().join("\n"), @r##"POST /fleet/v2/units {"units":[{"name":"hello.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/hello"}],"text":"# says hello\n[Service]\nExecStart=/bin/hello\n","desiredState":"launched","raiseOnly":true}]}"##);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn an_instance_is_made_of_its_registered_template() {
         run(&server, empty.path(), &["submit", "web@1"]),
         "Unit web@1.service inactive\nexit 0"
     );
-    insta::assert_snapshot!(server.writes().join("\n"), @r#"POST /fleet/v2/units {"units":[{"name":"web@1.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/web %i"}],"text":"; any\n[Service]\nExecStart=/bin/web %i\n","desiredState":"inactive"}]}"#);
+    insta::assert_snapshot!(server.writes().join("\n"), @r#"POST /fleet/v2/units {"units":[{"name":"web@1.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/web %i"}],"text":"; any\n[Service]\nExecStart=/bin/web %i\n","desiredState":"inactive","raiseOnly":true}]}"#);
 }
 
 #[test]
