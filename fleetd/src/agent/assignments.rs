@@ -58,6 +58,11 @@ impl Assignments {
         &self.assigned
     }
 
+    /// Revision of the last write of a unit's assignment; [`Revision::ABSENT`] without one.
+    pub(crate) fn modified(&self, unit: &UnitName) -> Revision {
+        self.assigned.get(unit).map_or(Revision::ABSENT, |assigned| assigned.modified)
+    }
+
     /// The assignment document of a unit.
     pub(crate) fn document(&self, unit: &UnitName) -> Option<&Assignment> {
         Some(&self.stored(unit)?.document)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fleet_units::{UnitFile, UnitName};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::applied::Applied;
 use super::apply::{Batch, Problem};
@@ -122,6 +122,9 @@ pub(crate) struct Core {
     /// Units whose files are worked on, and what those to be written will hold.
     filing: BTreeSet<UnitName>,
     writing: BTreeMap<UnitName, Version>,
+    /// Revision of the assignment that each unit's last step is for: it may be another one by the
+    /// time the step ends.
+    steps: BTreeMap<UnitName, Revision>,
     failures: BTreeMap<UnitName, Failure>,
     forgetting: BTreeMap<UnitName, Revision>,
     displaced: BTreeSet<UnitName>,
@@ -178,6 +181,7 @@ impl Core {
             last_serial: 0,
             filing: BTreeSet::new(),
             writing: BTreeMap::new(),
+            steps: BTreeMap::new(),
             failures: BTreeMap::new(),
             forgetting: BTreeMap::new(),
             displaced: BTreeSet::new(),
@@ -282,12 +286,8 @@ impl Core {
 
     /// Units whose last failure stands.
     fn blocked(&mut self, now: Instant) -> BTreeSet<UnitName> {
-        let assigned = self.assignments.assigned();
-        self.failures.retain(|unit, failure| {
-            let modified =
-                assigned.get(unit).map_or(Revision::ABSENT, |assigned| assigned.modified);
-            modified == failure.modified
-        });
+        let assignments = &self.assignments;
+        self.failures.retain(|unit, failure| assignments.modified(unit) == failure.modified);
         let standing = self
             .failures
             .iter()
@@ -327,10 +327,14 @@ impl Core {
         self.writer.board.set(unit, state, report.busy(), now);
     }
 
-    /// A step failed: report it, and try again later or not before the assignment changes.
+    /// A step failed: report it, and try again later or not before the assignment changes. If it
+    /// has changed since the step was handed out, it is tried at once.
     fn fail(&mut self, unit: &UnitName, problem: Problem, now: Instant) {
-        let assigned = self.assignments.assigned().get(unit);
-        let modified = assigned.map_or(Revision::ABSENT, |assigned| assigned.modified);
+        let modified = self.assignments.modified(unit);
+        if self.steps.get(unit).is_some_and(|step| *step != modified) {
+            info!(%unit, error = problem.sentence, "Step failed that is not wanted any more");
+            return;
+        }
         let earlier = self.failures.get(unit).filter(|failure| failure.modified == modified);
         let attempts = earlier.map_or(0, |failure| failure.attempts.saturating_add(1));
         let retry_at = problem.transient.then(|| now + RETRY.delay(attempts, random_jitter()));

@@ -54,6 +54,8 @@ impl Core {
             Some((unit.clone(), Version { uid, hash }))
         });
         self.writing = versions.collect();
+        let steps = self.filing.iter();
+        self.steps.extend(steps.map(|unit| (unit.clone(), self.assignments.modified(unit))));
         self.question();
         self.work.push(Work::Files(batch));
     }
@@ -86,6 +88,7 @@ impl Core {
         self.last_serial += 1;
         let serial = self.last_serial;
         self.serials.insert(unit.clone(), serial);
+        self.steps.insert(unit.clone(), self.assignments.modified(&unit));
         self.work.push(Work::Ask { unit, serial, ask });
     }
 

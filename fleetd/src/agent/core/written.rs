@@ -105,6 +105,7 @@ impl Core {
         self.asked.remove(unit);
         self.failures.remove(unit);
         self.serials.remove(unit);
+        self.steps.remove(unit);
         self.reports.remove(unit);
         self.writer.board.remove(unit);
     }

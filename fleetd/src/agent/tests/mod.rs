@@ -13,6 +13,7 @@ use crate::systemd::memory::{Action, Call};
 use crate::systemd::{JobResult, OwnJob, Systemd};
 
 mod host;
+mod late;
 
 use host::{Host, TEXT, TTL, assignment, launched, machine, name};
 

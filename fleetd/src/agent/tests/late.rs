@@ -1,0 +1,175 @@
+//! Answers that come when the assignment they are about is another one already.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet_units::UnitName;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::super::Registration;
+use super::super::apply::{Batch, BatchOutcome, Problem};
+use super::super::core::event::Event;
+use super::super::core::{Adopted, Ask, Core, Work};
+use super::super::presence::Registered;
+use super::super::writer::Writing;
+use super::WEB;
+use super::host::{Host, TEXT, launched, machine, name};
+use crate::registry::document::{Assignment, Phase, encode};
+use crate::registry::follow::Update;
+use crate::registry::key::Key;
+use crate::store::{self, ClusterId, Grant, KeyValue, LeaseId, Revision, Snapshot};
+
+const CREATED: Revision = Revision(5);
+const CHANGED: Revision = Revision(6);
+
+/// An agent's decisions alone: the test says when anything ends.
+struct Decisions {
+    core: Core,
+    key: String,
+    now: Instant,
+}
+
+impl Decisions {
+    /// Of a machine that is registered and has one assignment.
+    fn new(first: &Assignment) -> Self {
+        let settings = Arc::new(Host::new().settings);
+        let key = settings.prefix.encode(&Key::Schedule(machine(), name(WEB)));
+        let (registration, _) = watch::channel(Registration::default());
+        let core = Core::new(settings, registration, Adopted::default());
+        let mut decisions = Self { core, key, now: Instant::now() };
+        let grant = Grant { id: LeaseId(1), ttl: Duration::from_secs(5) };
+        let registered = Registered { grant, revision: Revision(4) };
+        decisions.handle(Event::Registered { states: Vec::new(), outcome: Ok(registered) });
+        let entries = vec![decisions.entry(first, CREATED)];
+        let snapshot = Snapshot { cluster: ClusterId(1), revision: CREATED, entries };
+        decisions.handle(Event::Assignments(Update::Listed(snapshot)));
+        decisions
+    }
+
+    fn entry(&self, assignment: &Assignment, modified: Revision) -> KeyValue {
+        KeyValue {
+            key: self.key.clone(),
+            value: encode(assignment),
+            create_revision: CREATED,
+            mod_revision: modified,
+            lease: None,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.core.handle(event, self.now);
+    }
+
+    fn change(&mut self, assignment: &Assignment) {
+        let events = vec![store::Event::Put(self.entry(assignment, CHANGED))];
+        self.handle(Event::Assignments(Update::Changed { revision: CHANGED, events }));
+        assert_eq!(self.files(), None);
+    }
+
+    fn work(&mut self) -> Vec<Work> {
+        self.core.decide(self.now);
+        self.core.take_work()
+    }
+
+    fn files(&mut self) -> Option<Batch> {
+        self.work().into_iter().find_map(|work| match work {
+            Work::Files(batch) => Some(batch),
+            _ => None,
+        })
+    }
+
+    fn start(&mut self) -> (u64, Ask) {
+        let asked = self.work().into_iter().find_map(|work| match work {
+            Work::Ask { serial, ask, .. } => Some((serial, ask)),
+            _ => None,
+        });
+        asked.unwrap()
+    }
+
+    fn filed(&mut self, outcome: Result<(), Problem>) {
+        let installed = [(name(WEB), outcome)].into();
+        self.handle(Event::Filed(BatchOutcome { installed, ..BatchOutcome::default() }));
+    }
+}
+
+fn refusal() -> Problem {
+    Problem { sentence: "systemd refuses".to_owned(), transient: false }
+}
+
+fn released() -> Assignment {
+    Assignment { phase: Phase::Released, ..launched() }
+}
+
+fn corrected() -> Assignment {
+    let text = format!("{TEXT}Restart=always\n");
+    let hash = fleet_units::UnitFile::parse(&text).unwrap().hash();
+    Assignment { text, hash, generation: 2, ..launched() }
+}
+
+fn install(assignment: &Assignment) -> Batch {
+    let installs = [(name(WEB), assignment.text.clone())].into();
+    Batch { installs, ..Batch::default() }
+}
+
+fn forgotten(work: Vec<Work>) -> Vec<(UnitName, Revision)> {
+    let forgets = work.into_iter().filter_map(|work| match work {
+        Work::Write(Writing::Forget(units)) => Some(units),
+        _ => None,
+    });
+    forgets.flatten().collect()
+}
+
+/// Everything that is said of the unit.
+fn published(decisions: &mut Decisions) -> Vec<u64> {
+    let states = decisions.core.writer().board.take_all();
+    states.into_iter().map(|(_, state)| state.observed).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_destroyed_while_its_files_are_refused_goes() {
+    let mut decisions = Decisions::new(&launched());
+    assert_eq!(decisions.files(), Some(install(&launched())));
+
+    decisions.change(&released());
+    decisions.filed(Err(refusal()));
+
+    assert_eq!(forgotten(decisions.work()), [(name(WEB), CHANGED)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_corrected_while_the_old_one_is_refused_is_tried() {
+    let mut decisions = Decisions::new(&launched());
+    assert_eq!(decisions.files(), Some(install(&launched())));
+
+    decisions.change(&corrected());
+    decisions.filed(Err(refusal()));
+
+    assert_eq!(published(&mut decisions), Vec::<u64>::new());
+    assert_eq!(decisions.files(), Some(install(&corrected())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_corrected_while_the_start_of_the_old_one_is_refused_is_tried() {
+    let mut decisions = Decisions::new(&launched());
+    assert_eq!(decisions.files(), Some(install(&launched())));
+    decisions.filed(Ok(()));
+    let (serial, ask) = decisions.start();
+
+    decisions.change(&corrected());
+    decisions.handle(Event::Answered { unit: name(WEB), serial, ask, outcome: Err(refusal()) });
+
+    assert_eq!(published(&mut decisions), Vec::<u64>::new());
+    assert_eq!(decisions.files(), Some(install(&corrected())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_present_text_stands() {
+    let mut decisions = Decisions::new(&launched());
+    assert_eq!(decisions.files(), Some(install(&launched())));
+
+    decisions.filed(Err(refusal()));
+
+    assert_eq!(published(&mut decisions), [1]);
+    assert_eq!(decisions.files(), None);
+}
