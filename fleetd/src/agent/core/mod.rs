@@ -31,7 +31,8 @@ mod written;
 /// Steps that failed for a reason that may pass.
 const RETRY: Backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(30) };
 
-/// How long a machine that leaves waits for its units; systemd kills fleetd after 90 s.
+/// How long a machine that leaves waits for its units: fleetd gives up after 90 s, systemd
+/// after 100 s.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(80);
 
 /// What an earlier fleetd of this boot left.
