@@ -125,7 +125,7 @@ impl<S: Store> Engine<S> {
         let mut beat = interval(term.ttl / 6);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let wake = leading.deadline(Instant::now());
+            let wake = leading.deadline();
             let event = tokio::select! {
                 () = stop.cancelled() => return End::Stopped,
                 () = over.cancelled() => return End::Deposed,

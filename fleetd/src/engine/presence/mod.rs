@@ -131,10 +131,10 @@ impl Presence {
         Outlook { lost, is_on_hold: !self.storm.is_empty() }
     }
 
-    /// When the next machine will count as lost unless it returns.
+    /// When, after a time, the next machine will count as lost unless it returns.
     #[must_use]
-    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        self.sights.values().filter_map(|sight| self.lost_at(sight)).filter(|at| *at > now).min()
+    pub fn next_deadline(&self, after: Instant) -> Option<Instant> {
+        self.sights.values().filter_map(|sight| self.lost_at(sight)).filter(|at| *at > after).min()
     }
 
     /// Machines that vanished together and are still away.

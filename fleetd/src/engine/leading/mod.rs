@@ -1,5 +1,8 @@
 //! The leader's mind: takes events, says what to do next. No I/O and no clock of its own.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -89,6 +92,8 @@ pub(super) struct Leading {
     awaited: Option<(Revision, Instant)>,
     failures: u32,
     not_before: Option<Instant>,
+    /// When the last event was handled.
+    handled: Instant,
     /// Unreadable keys that were logged, with their revisions.
     reported: BTreeSet<(String, Revision)>,
 }
@@ -116,6 +121,7 @@ impl Leading {
             awaited: None,
             failures: 0,
             not_before: None,
+            handled: now,
             reported: BTreeSet::new(),
         }
     }
@@ -127,14 +133,23 @@ impl Leading {
             Event::Committed(outcome) => self.conclude(outcome, now),
             Event::Tick => {}
         }
+        self.handled = now;
         self.next(now)
     }
 
-    /// When to be woken although nothing happens.
-    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        let lag = self.awaited.map(|(_, until)| until);
-        let retry = self.not_before.filter(|at| *at > now);
-        [self.presence.next_deadline(now), lag, retry].into_iter().flatten().min()
+    /// When to be woken although nothing happens. A time that has passed since the last event was
+    /// handled counts, as nobody has looked at it yet.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let is_ahead = |at: &Instant| *at > self.handled;
+        // Whatever else is due has to wait for these.
+        if self.in_flight.is_some() {
+            return None;
+        }
+        if let Some(retry) = self.not_before.filter(is_ahead) {
+            return Some(retry);
+        }
+        let lag = self.awaited.map(|(_, until)| until).filter(is_ahead);
+        [self.presence.next_deadline(self.handled), lag].into_iter().flatten().min()
     }
 
     fn learn(&mut self, update: Update, now: Instant) {

@@ -1,0 +1,107 @@
+use super::*;
+use crate::placement::testing::{World, machine};
+
+const TTL: Duration = Duration::from_secs(5);
+
+/// A leader with a clock that the test sets.
+struct Desk {
+    leading: Leading,
+    began: Instant,
+}
+
+impl Desk {
+    fn new(world: &World) -> Self {
+        let settings = EngineSettings {
+            machine: machine("leader"),
+            agent_ttl: TTL,
+            reschedule_grace: Duration::ZERO,
+            prefix: world.prefix.clone(),
+        };
+        let leadership = world.mirror().leader.unwrap().created;
+        let began = Instant::now();
+        Self { leading: Leading::new(settings, leadership, None, began), began }
+    }
+
+    fn handle(&mut self, event: Event, millis: u64) -> Reaction {
+        self.leading.handle(event, self.began + Duration::from_millis(millis))
+    }
+
+    fn list(&mut self, world: &World, millis: u64) -> Reaction {
+        self.handle(Event::Update(Update::Listed(world.snapshot())), millis)
+    }
+
+    fn deadline(&self) -> Option<u128> {
+        self.leading.deadline().map(|at| (at - self.began).as_millis())
+    }
+}
+
+/// Two machines, with more to place than one transaction takes.
+fn busy() -> World {
+    let mut world = World::with_machines("ab");
+    for number in 0..50 {
+        world.launch(&format!("web@{number:02}.service"), "");
+    }
+    world
+}
+
+fn refused(world: &World) -> Event {
+    Event::Committed(Ok(Commit::Refused(Revision(world.revision + 1))))
+}
+
+#[test]
+fn a_leader_sleeps_while_a_commit_is_under_way() {
+    let mut world = busy();
+    let mut desk = Desk::new(&world);
+    let Reaction::Commit(first) = desk.list(&world, 0) else { panic!("no plan") };
+    let landed = Event::Committed(Ok(world.commit(first)));
+    let Reaction::Commit(_) = desk.handle(landed, 10) else { panic!("one packet") };
+
+    assert_eq!(desk.deadline(), None);
+    assert_eq!(desk.handle(Event::Tick, 5_000), Reaction::Wait);
+    assert_eq!(desk.deadline(), None);
+}
+
+#[test]
+fn a_leader_that_was_refused_again_and_again_sleeps_until_it_tries_again() {
+    let world = busy();
+    let mut desk = Desk::new(&world);
+    for millis in [0, 10_000, 20_000, 30_000, 40_000, 50_000, 60_000] {
+        let Reaction::Commit(_) = desk.list(&world, millis) else { panic!("no plan") };
+        desk.handle(refused(&world), millis);
+    }
+    let Some(retry) = desk.deadline() else { panic!("no wake-up") };
+
+    assert!(retry > 60_000 + REFUSAL_LAG.as_millis(), "{retry}");
+    assert_eq!(desk.handle(Event::Tick, 60_200), Reaction::Wait);
+    assert_eq!(desk.deadline(), Some(retry));
+    assert_eq!(desk.handle(Event::Tick, u64::try_from(retry).unwrap()), Reaction::Relist);
+    assert_eq!(desk.deadline(), None);
+}
+
+#[test]
+fn a_leader_that_sees_nothing_of_its_write_lists_anew_once() {
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    let mut desk = Desk::new(&world);
+    let Reaction::Commit(plan) = desk.list(&world, 0) else { panic!("no plan") };
+    let landed = Event::Committed(Ok(world.commit(plan)));
+
+    assert_eq!(desk.handle(landed, 10), Reaction::Wait);
+    assert_eq!(desk.deadline(), Some(2_010));
+    assert_eq!(desk.handle(Event::Tick, 2_010), Reaction::Relist);
+    assert_eq!(desk.deadline(), None);
+}
+
+#[test]
+fn a_machine_whose_absence_is_confirmed_during_a_plan_wakes_the_leader_once() {
+    let mut world = World::with_machines("abc");
+    let mut desk = Desk::new(&world);
+    assert_eq!(desk.list(&world, 0), Reaction::Wait);
+    world.vanish("b");
+    assert_eq!(desk.list(&world, 1_000), Reaction::Wait);
+
+    // However late it is asked.
+    assert_eq!(desk.deadline(), Some(1_500));
+    assert_eq!(desk.handle(Event::Tick, 1_700), Reaction::Wait);
+    assert_eq!(desk.deadline(), None);
+}
