@@ -74,7 +74,7 @@ struct State {
     followers: Vec<mpsc::Sender<Signal>>,
     calls: Vec<Call>,
     refused: BTreeSet<(Action, UnitName)>,
-    ends: BTreeMap<UnitName, JobResult>,
+    ends: BTreeMap<(Kind, UnitName), JobResult>,
     held: BTreeSet<(Kind, UnitName)>,
     disconnected: bool,
     own_job: Option<OwnJob>,
@@ -120,7 +120,12 @@ impl MemorySystemd {
 
     /// Start jobs of this unit end so from now on.
     pub fn end_starts(&self, unit: &UnitName, result: JobResult) {
-        self.state().ends.insert(unit.clone(), result);
+        self.state().ends.insert((Kind::Start, unit.clone()), result);
+    }
+
+    /// Stop jobs of this unit end so from now on; it stops if they are done or skipped.
+    pub fn end_stops(&self, unit: &UnitName, result: JobResult) {
+        self.state().ends.insert((Kind::Stop, unit.clone()), result);
     }
 
     /// Start jobs of this unit stay open from now on, until [`Self::release`].
@@ -276,15 +281,24 @@ impl State {
 
     fn finish(&mut self, unit: &UnitName, job: OpenJob) {
         let active = self.loaded.get(unit).map(|loaded| loaded.active.clone());
+        let end = self.ends.get(&(job.kind, unit.clone())).copied().unwrap_or(JobResult::Done);
         let result = match (job.kind, active.as_deref()) {
             // What runs already is not started again.
             (Kind::Start, Some("active")) => JobResult::Done,
-            (Kind::Start, _) => self.ends.get(unit).copied().unwrap_or(JobResult::Done),
-            (Kind::Stop, _) => JobResult::Done,
+            (Kind::Start | Kind::Stop, _) => end,
         };
         match (job.kind, result, active.as_deref()) {
             // A failed unit stays in memory as such until it is reset.
             (Kind::Start, JobResult::Done, Some("active")) | (Kind::Stop, _, Some("failed")) => {}
+            // What could not be stopped runs on.
+            (
+                Kind::Stop,
+                JobResult::Failed
+                | JobResult::Timeout
+                | JobResult::Canceled
+                | JobResult::Dependency,
+                _,
+            ) => {}
             (Kind::Start, JobResult::Done, _) => self.change(unit, "active", "running"),
             (Kind::Start, JobResult::Failed | JobResult::Timeout, _) => {
                 self.change(unit, "failed", "failed");

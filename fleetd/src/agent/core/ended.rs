@@ -112,11 +112,12 @@ impl Core {
             self.fail(unit, problem, now);
             return;
         }
-        self.failures.remove(unit);
         let report = self.reports.entry(unit.clone()).or_default();
         match ask {
+            // An accepted stop may fail yet: earlier failures count until it has not.
             Ask::Stop { reached } => report.stopping(reached.as_ref()),
             Ask::Start(record) => {
+                self.failures.remove(unit);
                 report.starting(&record);
                 self.jobs.insert(unit.clone(), Activity::Starting);
                 self.remember(unit, record);
@@ -133,19 +134,20 @@ impl Core {
         now: Instant,
     ) {
         self.jobs.remove(unit);
-        match (ask, result) {
-            (Ask::Stop { .. }, None | Some(JobResult::Canceled)) => {
-                let sentence = "systemd did not carry out the stop: another job took its place";
-                let problem = Problem { sentence: sentence.to_owned(), transient: true };
-                self.fail(unit, problem, now);
-            }
-            (Ask::Stop { reached }, result) => {
-                self.stopped(unit);
-                if let (Some(_), Some(report)) = (reached, self.reports.get_mut(unit)) {
-                    report.ended(result);
+        match ask {
+            Ask::Stop { reached } => {
+                if let Some(reason) = why_not_stopped(result) {
+                    let sentence = format!("systemd did not stop the unit: {reason}");
+                    self.fail(unit, Problem { sentence, transient: true }, now);
+                } else {
+                    self.failures.remove(unit);
+                    self.stopped(unit);
+                    if let (Some(_), Some(report)) = (reached, self.reports.get_mut(unit)) {
+                        report.ended(result);
+                    }
                 }
             }
-            (Ask::Start(_), result) => {
+            Ask::Start(_) => {
                 if let Some(report) = self.reports.get_mut(unit) {
                     report.ended(result);
                 }
@@ -169,5 +171,17 @@ impl Core {
             (None, None) => return,
         };
         self.remember(unit, Applied { target: TargetState::Inactive, ..record });
+    }
+}
+
+/// Why processes of the unit may still run after a stop that ended so: it must not be given away.
+const fn why_not_stopped(result: Option<JobResult>) -> Option<&'static str> {
+    match result {
+        Some(JobResult::Done | JobResult::Skipped) => None,
+        None => Some("nobody saw how the job ended"),
+        Some(JobResult::Canceled) => Some("another job took its place"),
+        Some(JobResult::Failed) => Some("the job failed"),
+        Some(JobResult::Timeout) => Some("the job ran into its time-out"),
+        Some(JobResult::Dependency) => Some("a job that it depends on failed"),
     }
 }

@@ -112,7 +112,9 @@ impl Core {
             warn!(?left, "Units are not stopped in time");
         }
         let stopping = self.jobs.iter().filter(|(_, activity)| **activity == Activity::Stopping);
-        let stopping: Vec<_> = stopping.map(|(unit, _)| unit.clone()).collect();
+        // A stop that failed may come to its end yet.
+        let stopping = stopping.map(|(unit, _)| unit).chain(self.failures.keys());
+        let stopping: Vec<_> = stopping.cloned().collect();
         for unit in stopping {
             if let Some(record) = self.applied.get(&unit).cloned() {
                 self.remember(&unit, Applied { target: TargetState::Inactive, ..record });

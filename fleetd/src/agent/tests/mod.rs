@@ -535,3 +535,47 @@ async fn a_stop_that_was_cancelled_is_asked_for_again() {
 
     host.until_gone(WEB).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_whose_stop_failed_is_not_given_away_and_is_stopped_again() {
+    for result in [JobResult::Timeout, JobResult::Failed, JobResult::Dependency] {
+        let mut host = Host::new();
+        host.assign(WEB, &launched()).await;
+        host.join().await;
+        host.until_active(WEB).await;
+        host.systemd.end_stops(&name(WEB), result);
+        host.systemd.take_calls();
+
+        host.assign(WEB, &Assignment { phase: Phase::Released, ..launched() }).await;
+        sleep(Duration::from_secs(120)).await;
+
+        let calls = host.systemd.take_calls();
+        assert!(calls.iter().all(|call| *call == Call::Stop(name(WEB))), "{calls:?}");
+        // Not in a hurry: pauses grow.
+        assert!((3..20).contains(&calls.len()), "{result:?}: {}", calls.len());
+        assert!(host.entry(&Key::Schedule(machine(), name(WEB))).await.is_some());
+        assert_eq!(host.active(WEB).as_deref(), Some("active"));
+        let problem = host.state(WEB).await.unwrap().problem.unwrap();
+        assert!(problem.starts_with("systemd did not stop the unit: "), "{problem}");
+
+        host.systemd.end_stops(&name(WEB), JobResult::Done);
+        host.until_gone(WEB).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_whose_stop_failed_on_leaving_is_started_again_by_the_next_agent() {
+    let mut host = Host::new();
+    host.assign(WEB, &launched()).await;
+    host.join().await;
+    host.until_active(WEB).await;
+    host.systemd.end_stops(&name(WEB), JobResult::Timeout);
+
+    assert_eq!(host.terminate(OwnJob::Stop).await, Shutdown::Leave);
+    host.systemd.become_state(&name(WEB), "inactive", "dead");
+    host.systemd.take_calls();
+    host.join().await;
+    host.until_active(WEB).await;
+
+    assert_eq!(host.jobs(), [Call::Start(name(WEB))]);
+}
