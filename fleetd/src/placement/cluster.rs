@@ -1,5 +1,6 @@
 //! The planner's view of the registry: light, owned, and complete for one decision round.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -62,6 +63,11 @@ impl Availability {
     pub const fn follows(self) -> bool {
         matches!(self, Self::Open | Self::Cordoned | Self::Draining)
     }
+
+    /// Whether the machine is there and goes on with what it has, as far as anybody can tell.
+    const fn is_staying(self) -> bool {
+        !matches!(self, Self::Leaving | Self::Left | Self::Absent)
+    }
 }
 
 /// A unit, as far as placement is concerned.
@@ -122,22 +128,6 @@ impl UnitView {
             })
             .map(|(machine, _)| machine)
     }
-
-    /// Machine that holds the unit, if it is not global: the one that `placed/` names, else the
-    /// newest.
-    #[must_use]
-    pub fn holder(&self) -> Option<&MachineId> {
-        let record = self.record.as_ref();
-        let held = self.assignments.iter().filter(|(_, assignment)| {
-            assignment.phase == Phase::Held
-                && record.is_none_or(|record| record.uid == assignment.uid)
-        });
-        let placed = self.placed.as_ref().map(|(machine, _)| machine);
-        held.min_by_key(|(machine, assignment)| {
-            (Some(*machine) != placed, std::cmp::Reverse(assignment.placement))
-        })
-        .map(|(machine, _)| machine)
-    }
 }
 
 impl Cluster {
@@ -151,10 +141,19 @@ impl Cluster {
             .values()
             .filter(|machine| machine.availability == Availability::Open)
             .map(|machine| &machine.id);
-        let board = seated(Board::new(takers), &units);
+        let board = seated(Board::new(takers), &machines, &units);
         let chains = Chains::new(needs(&units));
         cache.prune();
         Self { machines, units, board, chains }
+    }
+
+    /// Machine that holds a unit, if that is not global.
+    ///
+    /// Of several, one that is there, however briefly the others are away: they may never return.
+    /// Then the one that `placed/` names, else the newest.
+    #[must_use]
+    pub fn holder<'a>(&self, unit: &'a UnitView) -> Option<&'a MachineId> {
+        holder(unit, &self.machines)
     }
 
     /// Steps along MachineOf to a unit that needs nobody.
@@ -292,17 +291,40 @@ fn unknown_assignment(name: &UnitName, record: Option<&RecordView>) -> Assignmen
     AssignmentView { uid, phase: Phase::Held, placement: 0, rules, is_current: true }
 }
 
-fn seated(mut board: Board, units: &BTreeMap<UnitName, UnitView>) -> Board {
+fn seated(
+    mut board: Board,
+    machines: &BTreeMap<MachineId, MachineView>,
+    units: &BTreeMap<UnitName, UnitView>,
+) -> Board {
     for unit in units.values() {
+        let holder = holder(unit, machines);
         for (machine, assignment) in &unit.assignments {
             if assignment.phase == Phase::Held
-                && (assignment.rules.is_global() || unit.holder() == Some(machine))
+                && (assignment.rules.is_global() || holder == Some(machine))
             {
                 board.put(&assignment.rules, machine);
             }
         }
     }
     board
+}
+
+fn holder<'a>(
+    unit: &'a UnitView,
+    machines: &BTreeMap<MachineId, MachineView>,
+) -> Option<&'a MachineId> {
+    let record = unit.record.as_ref();
+    let held = unit.assignments.iter().filter(|(_, assignment)| {
+        assignment.phase == Phase::Held && record.is_none_or(|record| record.uid == assignment.uid)
+    });
+    let is_staying =
+        |machine| machines.get(machine).is_some_and(|machine| machine.availability.is_staying());
+    let placed = unit.placed.as_ref().map(|(machine, _)| machine);
+    held.min_by_key(|(machine, assignment)| {
+        let is_placed = Some(*machine) == placed;
+        (!is_staying(*machine), !is_placed, Reverse(assignment.placement))
+    })
+    .map(|(machine, _)| machine)
 }
 
 fn needs(units: &BTreeMap<UnitName, UnitView>) -> BTreeMap<UnitName, BTreeSet<UnitName>> {

@@ -94,7 +94,7 @@ impl<'a> Draft<'a> {
             if unit.is_frozen {
                 continue;
             }
-            let holder = unit.holder();
+            let holder = self.cluster.holder(unit);
             for (machine, assignment) in &unit.assignments {
                 if assignment.phase == Phase::Released
                     || self.availability(machine) == Availability::Unreadable
@@ -152,8 +152,8 @@ impl<'a> Draft<'a> {
                 continue;
             }
             let is_global = wanted(unit).is_some_and(|record| record.rules.is_global());
-            let stands =
-                unit.holder().is_some_and(|holder| !self.released.contains(&(name, holder)));
+            let holder = self.cluster.holder(unit);
+            let stands = holder.is_some_and(|holder| !self.released.contains(&(name, holder)));
             if is_global || !stands {
                 self.groups.push(vec![Decision::Forget { unit: name.clone() }]);
             }

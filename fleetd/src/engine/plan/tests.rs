@@ -476,6 +476,28 @@ fn a_duplicate_assignment_is_released_where_the_unit_is_not_placed() {
 }
 
 #[test]
+fn a_unit_that_is_global_no_more_stays_on_a_machine_that_is_there() {
+    let mut world = World::with_machines("abc");
+    world.launch("web.service", "Global=true");
+    // The newest of them is on the machine that dies.
+    for id in ["b", "c", "a"] {
+        world.launch("web.service", "Global=true");
+        world.assign(id, "web.service", Phase::Held);
+    }
+    world.vanish("a");
+    world.launch("web.service", "");
+
+    assert_eq!(
+        decide(&world, &lost("")),
+        [
+            "release web.service from a: another machine holds it",
+            "release web.service from b: another machine holds it",
+            "update web.service on c",
+        ]
+    );
+}
+
+#[test]
 fn a_holder_without_a_place_gets_it_back() {
     let mut world = World::with_machines("ab");
     world.launch("web.service", "");
