@@ -60,13 +60,13 @@ enum Claim {
 }
 
 impl<S: Store> Registrar<S> {
-    /// Registers the machine under a new lease: states first, the machine's document last, then
-    /// `previous` and the lease that the document had are revoked.
+    /// Registers the machine under a new lease: states first, the machine's document last. Tells
+    /// also which leases are left to end: `previous` and the one that the document had.
     pub(crate) async fn register(
         &self,
         states: &[(UnitName, State)],
         previous: Option<LeaseId>,
-    ) -> Result<Registered, RegisterError> {
+    ) -> Result<(Registered, Vec<LeaseId>), RegisterError> {
         let entry = self.entry(&Key::Machine(self.settings.machine.clone())).await?;
         match judge(entry.as_ref(), &self.settings.presence) {
             Claim::Ours => {}
@@ -87,8 +87,9 @@ impl<S: Store> Registrar<S> {
                 return Err(RegisterError::Raced);
             }
         };
-        self.end_old([entry.and_then(|entry| entry.lease), previous], grant.id).await;
-        Ok(Registered { grant, revision })
+        let old = [entry.and_then(|entry| entry.lease), previous].into_iter().flatten();
+        let old = old.filter(|lease| *lease != grant.id).collect();
+        Ok((Registered { grant, revision }, old))
     }
 
     /// Moves presence and states to another lease, to be found there by the next fleetd.
@@ -227,8 +228,8 @@ impl<S: Store> Registrar<S> {
     }
 
     /// Old leases hold nothing that is wanted any more; if this fails they end by themselves.
-    async fn end_old(&self, leases: [Option<LeaseId>; 2], current: LeaseId) {
-        for lease in leases.into_iter().flatten().filter(|lease| *lease != current) {
+    pub(crate) async fn end_old(&self, leases: Vec<LeaseId>) {
+        for lease in leases {
             if let Err(error) = self.store.revoke(lease).await {
                 warn!(%error, "Old lease is not revoked and has to run out");
             }

@@ -249,6 +249,13 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                 Work::AskPlaced(unit) => self.ask_placed(unit),
                 Work::Write(writing) => self.write(writing),
                 Work::KeepAlive(grant) => self.keep_alive(grant),
+                Work::EndLeases(leases) => {
+                    let registrar = self.registrar.clone();
+                    self.in_flight.push(Box::pin(async move {
+                        registrar.end_old(leases).await;
+                        Ended::Nothing
+                    }));
+                }
                 Work::AskOwnJob => {
                     let systemd = self.hands.files.systemd.clone();
                     self.push(async move { Event::OwnJob(leave::own_job(&systemd).await) });

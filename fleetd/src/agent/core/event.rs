@@ -43,8 +43,11 @@ pub(crate) enum Event {
     Answered { unit: UnitName, serial: u64, ask: Ask, outcome: Result<(), Problem> },
     /// An accepted job has ended.
     Ended { unit: UnitName, serial: u64, ask: Ask, result: Option<JobResult> },
-    /// A registration is through.
-    Registered { states: Vec<(UnitName, State)>, outcome: Result<Registered, RegisterError> },
+    /// A registration is through; these leases are left to end.
+    Registered {
+        states: Vec<(UnitName, State)>,
+        outcome: Result<(Registered, Vec<LeaseId>), RegisterError>,
+    },
     /// States are written.
     Published { states: Vec<(UnitName, State)>, outcome: Result<Commit, StoreError> },
     /// Documents of units that are gone are deleted.

@@ -12,7 +12,7 @@ use super::{Core, RETRY, Work};
 use crate::backoff::random_jitter;
 use crate::registry::document::{Machine, Placed, decode};
 use crate::registry::follow::Update;
-use crate::store::{self, LeaseId, Snapshot};
+use crate::store::{self, LeaseId, Revision, Snapshot};
 
 impl Core {
     pub(super) fn assignments_updated(&mut self, update: Update, now: Instant) {
@@ -94,24 +94,41 @@ impl Core {
     }
 
     pub(super) fn presence_updated(&mut self, update: Update) {
-        let Some(presence) = self.writer.presence() else { return };
+        let gone = self.presence_gone(update);
+        if self.writer.presence().is_some() {
+            self.check_presence(gone);
+        } else {
+            self.presence_gone = self.presence_gone.max(gone);
+        }
+    }
+
+    /// The newest revision at which the machine's document was not there, or not ours.
+    fn presence_gone(&self, update: Update) -> Revision {
         let key = self.settings.machine_key();
-        let lost = match update {
-            Update::Unreachable(_) => false,
+        let newest = match update {
+            Update::Unreachable(_) => None,
             Update::Listed(snapshot) => {
                 let own = snapshot.entries.iter().any(|entry| self.is_own(&entry.value));
-                snapshot.revision >= presence.revision && !own
+                (!own).then_some(snapshot.revision)
             }
-            Update::Changed { events, .. } => events.iter().any(|event| match event {
-                store::Event::Put(entry) => {
-                    entry.mod_revision > presence.revision && !self.is_own(&entry.value)
-                }
-                store::Event::Delete { key: deleted, revision } => {
-                    *deleted == key && *revision > presence.revision
-                }
-            }),
+            Update::Changed { events, .. } => {
+                let gone = events.iter().filter_map(|event| match event {
+                    store::Event::Put(entry) => {
+                        (!self.is_own(&entry.value)).then_some(entry.mod_revision)
+                    }
+                    store::Event::Delete { key: deleted, revision } => {
+                        (*deleted == key).then_some(*revision)
+                    }
+                });
+                gone.max()
+            }
         };
-        if lost {
+        newest.unwrap_or(Revision::ABSENT)
+    }
+
+    /// Our document was not there at that revision: lost, if that was after we wrote it.
+    pub(super) fn check_presence(&mut self, gone: Revision) {
+        if self.writer.presence().is_some_and(|presence| gone >= presence.revision) {
             warn!("Presence is gone from the store, registering again");
             self.writer.lost();
         }

@@ -19,7 +19,7 @@ use super::seen::{Seen, SeenFile};
 use super::writer::{Writer, Writing};
 use super::{AgentSettings, Registration};
 use crate::backoff::{Backoff, random_jitter};
-use crate::store::{Grant, Revision};
+use crate::store::{Grant, LeaseId, Revision};
 use crate::systemd::UnitStatus;
 
 mod ended;
@@ -60,6 +60,7 @@ pub(crate) enum Work {
     AskPlaced(UnitName),
     Write(Writing),
     KeepAlive(Grant),
+    EndLeases(Vec<LeaseId>),
     AskOwnJob,
     Announce,
 }
@@ -135,6 +136,9 @@ pub(crate) struct Core {
 
     reports: BTreeMap<UnitName, Report>,
     writer: Writer,
+    /// The newest revision at which our presence was seen missing while we knew of none: the
+    /// watch may be ahead of the answer to a registration.
+    presence_gone: Revision,
     /// Whether all statuses have to be asked for.
     resync: bool,
     resync_not_before: Option<Instant>,
@@ -190,6 +194,7 @@ impl Core {
             places_not_before: None,
             reports,
             writer: Writer::default(),
+            presence_gone: Revision::ABSENT,
             resync: false,
             resync_not_before: None,
             questions: 0,

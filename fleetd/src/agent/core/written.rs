@@ -1,5 +1,7 @@
 //! What comes of writes to the store.
 
+use std::mem;
+
 use fleet_units::UnitName;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -10,21 +12,26 @@ use super::super::forget::Forgotten;
 use super::super::presence::{RegisterError, Registered};
 use super::{Core, Work};
 use crate::registry::document::State;
-use crate::store::{Commit, Revision, StoreError};
+use crate::store::{Commit, LeaseId, Revision, StoreError};
 
 impl Core {
     pub(super) fn registered(
         &mut self,
         states: Vec<(UnitName, State)>,
-        outcome: Result<Registered, RegisterError>,
+        outcome: Result<(Registered, Vec<LeaseId>), RegisterError>,
         now: Instant,
     ) {
         let refusal = match outcome {
-            Ok(registered) => {
+            Ok((registered, old)) => {
                 info!("Registered");
                 self.writer.registered(registered, states, now);
                 self.registration.send_replace(Registration::Registered);
                 self.work.push(Work::KeepAlive(registered.grant));
+                if !old.is_empty() {
+                    self.work.push(Work::EndLeases(old));
+                }
+                let gone = mem::take(&mut self.presence_gone);
+                self.check_presence(gone);
                 return;
             }
             Err(RegisterError::Taken(sentence)) => sentence,

@@ -27,6 +27,7 @@ const CHANGED: Revision = Revision(6);
 struct Decisions {
     core: Core,
     key: String,
+    machine_key: String,
     now: Instant,
 }
 
@@ -35,12 +36,11 @@ impl Decisions {
     fn new(first: &Assignment) -> Self {
         let settings = Arc::new(Host::new().settings);
         let key = settings.prefix.encode(&Key::Schedule(machine(), name(WEB)));
+        let machine_key = settings.machine_key();
         let (registration, _) = watch::channel(Registration::default());
         let core = Core::new(settings, registration, Adopted::default());
-        let mut decisions = Self { core, key, now: Instant::now() };
-        let grant = Grant { id: LeaseId(1), ttl: Duration::from_secs(5) };
-        let registered = Registered { grant, revision: Revision(4) };
-        decisions.handle(Event::Registered { states: Vec::new(), outcome: Ok(registered) });
+        let mut decisions = Self { core, key, machine_key, now: Instant::now() };
+        decisions.register(registered(1, 4));
         let entries = vec![decisions.entry(first, CREATED)];
         let snapshot = Snapshot { cluster: ClusterId(1), revision: CREATED, entries };
         decisions.handle(Event::Assignments(Update::Listed(snapshot)));
@@ -59,6 +59,20 @@ impl Decisions {
 
     fn handle(&mut self, event: Event) {
         self.core.handle(event, self.now);
+    }
+
+    fn register(&mut self, registered: Registered) {
+        self.handle(Event::Registered {
+            states: Vec::new(),
+            outcome: Ok((registered, Vec::new())),
+        });
+    }
+
+    /// The watch tells that the machine's document is gone.
+    fn delete_presence(&mut self, revision: Revision) {
+        let key = self.machine_key.clone();
+        let events = vec![store::Event::Delete { key, revision }];
+        self.handle(Event::Presence(Update::Changed { revision, events }));
     }
 
     fn change(&mut self, assignment: &Assignment) {
@@ -91,6 +105,11 @@ impl Decisions {
         let installed = [(name(WEB), outcome)].into();
         self.handle(Event::Filed(BatchOutcome { installed, ..BatchOutcome::default() }));
     }
+}
+
+fn registered(lease: i64, revision: i64) -> Registered {
+    let grant = Grant { id: LeaseId(lease), ttl: Duration::from_secs(5) };
+    Registered { grant, revision: Revision(revision) }
 }
 
 fn refusal() -> Problem {
@@ -172,4 +191,26 @@ async fn a_refusal_of_the_present_text_stands() {
 
     assert_eq!(published(&mut decisions), [1]);
     assert_eq!(decisions.files(), None);
+}
+
+fn registers_in_place_of(work: Vec<Work>) -> Option<LeaseId> {
+    work.into_iter().find_map(|work| match work {
+        Work::Write(Writing::Register { previous, .. }) => previous,
+        _ => None,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_presence_that_is_gone_before_its_registration_is_told_is_registered_again() {
+    let mut decisions = Decisions::new(&launched());
+    decisions.delete_presence(Revision(10));
+    assert_eq!(registers_in_place_of(decisions.work()), Some(LeaseId(1)));
+
+    decisions.delete_presence(Revision(12));
+    decisions.register(registered(2, 11));
+    assert_eq!(registers_in_place_of(decisions.work()), Some(LeaseId(2)));
+
+    // The older loss does not count against the newer presence.
+    decisions.register(registered(3, 13));
+    assert_eq!(registers_in_place_of(decisions.work()), None);
 }

@@ -14,6 +14,7 @@ use crate::systemd::{JobResult, OwnJob, Systemd};
 
 mod host;
 mod late;
+mod presence;
 
 use host::{Host, TEXT, TTL, assignment, launched, machine, name};
 

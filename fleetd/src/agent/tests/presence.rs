@@ -1,0 +1,77 @@
+//! Presence that is lost, or found late, around a registration.
+
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::super::{Agent, Registration};
+use super::host::{Host, machine};
+use crate::registry::key::Key;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::{
+    Commit, Grant, KeepAlive, LeaseId, Revision, Selection, Snapshot, Store, StoreError,
+    Transaction, Watch,
+};
+
+/// A store that never answers when a lease is to be revoked.
+#[derive(Clone)]
+struct NeverRevokes(EmbeddedStore);
+
+impl Store for NeverRevokes {
+    async fn range(
+        &self,
+        selection: &Selection,
+        at: Option<Revision>,
+    ) -> Result<Snapshot, StoreError> {
+        self.0.range(selection, at).await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Commit, StoreError> {
+        self.0.commit(transaction).await
+    }
+
+    fn watch(&self, selection: &Selection, from: Revision) -> Watch {
+        self.0.watch(selection, from)
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<Grant, StoreError> {
+        self.0.grant(ttl).await
+    }
+
+    async fn keep_alive(&self, lease: LeaseId) -> Result<KeepAlive, StoreError> {
+        self.0.keep_alive(lease).await
+    }
+
+    async fn remaining(&self, lease: LeaseId) -> Result<Option<Duration>, StoreError> {
+        self.0.remaining(lease).await
+    }
+
+    async fn revoke(&self, _: LeaseId) -> Result<(), StoreError> {
+        pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_waits_for_no_old_lease_to_end() {
+    let mut host = Host::new();
+    host.join().await;
+    host.kill().await;
+    let store = NeverRevokes(host.store.clone());
+    let (agent, handle) = Agent::new(host.settings.clone(), store, host.systemd.clone());
+    let stop = CancellationToken::new();
+    let agent = TaskTracker::new().spawn(agent.run(stop.clone()));
+
+    let mut registration = handle.registered();
+    let registered = registration.wait_for(|it| *it == Registration::Registered);
+    drop(timeout(Duration::from_secs(1), registered).await.unwrap().unwrap());
+
+    // A loss is noticed at once, and the old lease holds up no shutdown either.
+    host.delete(&Key::Machine(machine())).await;
+    sleep(Duration::from_millis(500)).await;
+    assert!(host.entry(&Key::Machine(machine())).await.is_some());
+    stop.cancel();
+    timeout(Duration::from_secs(3), agent).await.unwrap().unwrap().unwrap();
+}
