@@ -249,10 +249,12 @@ impl Basis<'_> {
                 self.expect(parts, [Key::Unit(unit.clone())]);
             }
             ReleaseReason::Duplicate => {
-                for other in self.assignments(unit) {
-                    self.expect(parts, [Key::Schedule(other.clone(), unit.clone())]);
-                }
-                self.expect(parts, [Key::Unit(unit.clone())]);
+                // The copy that stays, and its machine: without it, this one would have to stay.
+                let kept = self.cluster.units.get(unit).and_then(|unit| self.cluster.holder(unit));
+                let kept = kept.into_iter().flat_map(|kept| {
+                    [Key::Schedule(kept.clone(), unit.clone()), Key::Machine(kept.clone())]
+                });
+                self.expect(parts, kept.chain([Key::Unit(unit.clone())]));
             }
             ReleaseReason::Unsuited(obstacle) => {
                 self.expect_suited(parts, unit, machine);
@@ -288,7 +290,7 @@ impl Basis<'_> {
         }
     }
 
-    fn expect<const N: usize>(&self, parts: &mut Parts, keys: [Key; N]) {
+    fn expect(&self, parts: &mut Parts, keys: impl IntoIterator<Item = Key>) {
         for key in keys {
             let revision = self.mirror.modified(&key);
             parts.compares.insert(key, revision);

@@ -99,3 +99,34 @@ fn a_group_beyond_the_limits_lands_in_parts() {
 
     assert_eq!(world.schedule().iter().filter(|line| line.starts_with("a ")).count(), 61);
 }
+
+#[test]
+fn giving_up_many_copies_keeps_to_the_limits_and_to_the_copy_that_stays() {
+    let mut world = World::with_machines("");
+    world.launch("web.service", "Global=true");
+    let machines: Vec<_> = (0..200).map(|number| format!("m{number:03}")).collect();
+    for id in &machines {
+        world.join(id, "");
+        world.assign(id, "web.service", Phase::Held);
+    }
+    world.launch("web.service", "");
+    let mirror = world.mirror();
+    let cluster = world.cluster();
+    let prefix = world.prefix.clone();
+    let leadership = mirror.leader.as_ref().unwrap().created;
+    let basis = Basis { prefix: &prefix, mirror: &mirror, cluster: &cluster, leadership };
+
+    let packets = pack(&basis, &plan(&cluster, &lost("")));
+
+    let released = packets.iter().flat_map(|packet| &packet.decisions);
+    let released = released.filter(|one| matches!(one, Decision::Release { .. })).count();
+    assert_eq!(released, machines.len() - 1);
+    let largest = packets.iter().map(|packet| packet.transaction.compares.len()).max();
+    assert!(largest <= Some(MAX_OPERATIONS), "{largest:?}");
+    let kept = cluster.holder(&cluster.units[&unit("web.service")]).unwrap();
+    let presence = Compare::Modified(
+        prefix.encode(&Key::Machine(kept.clone())),
+        mirror.modified(&Key::Machine(kept.clone())),
+    );
+    assert!(packets[0].transaction.compares.contains(&presence));
+}
