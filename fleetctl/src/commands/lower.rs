@@ -30,8 +30,8 @@ enum Step {
     Nothing(String),
     /// It is on its way there already.
     Await(UnitDetail),
-    /// This is to be written.
-    Write(UnitDetail, BatchUnit),
+    /// This is to be written; the unit is there if anything is known of it.
+    Write(Option<UnitDetail>, BatchUnit),
 }
 
 /// Lowers what is asked of units, and waits until it is so.
@@ -78,16 +78,13 @@ fn names(arguments: &[String], ui: &Ui) -> (BTreeSet<String>, bool) {
 }
 
 fn step(goal: Goal, name: &str, unit: Option<UnitDetail>) -> Step {
-    let forgotten = |unit: &UnitDetail| is_remnant(unit) && goal != Goal::Destroy;
-    let Some(unit) = unit.filter(|unit| !forgotten(unit)) else {
-        return Step::Unknown(format!("Unit {name} not found in registry"));
-    };
     let change = BatchUnit { name: name.to_owned(), ..BatchUnit::default() };
     let Some(target) = goal.state() else {
-        if is_remnant(&unit) {
-            return Step::Await(unit);
-        }
+        // A document that cannot be read shows up nowhere, and is to be destroyed all the same.
         return Step::Write(unit, BatchUnit { delete: true, ..change });
+    };
+    let Some(unit) = unit.filter(|unit| !is_remnant(unit)) else {
+        return Step::Unknown(not_found(name));
     };
     if unit.desired_state < target {
         let state = unit.desired_state;
@@ -96,7 +93,11 @@ fn step(goal: Goal, name: &str, unit: Option<UnitDetail>) -> Step {
     if unit.desired_state == target {
         return Step::Await(unit);
     }
-    Step::Write(unit, BatchUnit { desired_state: Some(target), ..change })
+    Step::Write(Some(unit), BatchUnit { desired_state: Some(target), ..change })
+}
+
+fn not_found(name: &str) -> String {
+    format!("Unit {name} not found in registry")
 }
 
 /// Writes what is to be written, and gives all units that are on their way then.
@@ -121,15 +122,22 @@ async fn write(
     }
     let outcomes = client.write(changes).await?;
     for (unit, outcome) in units.into_iter().zip(outcomes) {
-        if succeeded(&outcome) {
-            awaited.push(Awaited { written: written(&unit, &outcome), ..already(unit) });
-        } else if goal == Goal::Destroy && outcome.status == 404 {
-            ui.line(&format!("Destroyed {}", unit.name))?;
-        } else {
-            let message = outcome.message.unwrap_or_default();
-            let doing = doing(goal);
-            ui.note(&format!("Error {doing} units: unit {}: {message}", unit.name));
-            *failed = true;
+        let is_gone = goal == Goal::Destroy && outcome.status == 404;
+        match unit {
+            Some(unit) if succeeded(&outcome) => {
+                awaited.push(Awaited { written: written(&unit, &outcome), ..already(unit) });
+            }
+            Some(unit) if is_gone && is_remnant(&unit) => awaited.push(already(unit)),
+            None if is_gone => ui.note(&not_found(&outcome.name)),
+            // Nothing that is known of it could become known as gone.
+            None if succeeded(&outcome) => ui.line(&format!("Destroyed {}", outcome.name))?,
+            Some(_) if is_gone => ui.line(&format!("Destroyed {}", outcome.name))?,
+            _ => {
+                let message = outcome.message.unwrap_or_default();
+                let doing = doing(goal);
+                ui.note(&format!("Error {doing} units: unit {}: {message}", outcome.name));
+                *failed = true;
+            }
         }
     }
     Ok(awaited)
@@ -140,10 +148,11 @@ fn already(unit: UnitDetail) -> Awaited {
     Awaited { name: unit.name.clone(), written, known: Some(unit) }
 }
 
-/// Servers that say nothing of the record have left it the same, or are 1.0.
+/// Servers that say nothing of the record have left it the same, or are 1.0; a record that could not
+/// be read counts from 0, other than what machines still know of the unit.
 fn written(unit: &UnitDetail, outcome: &BatchOutcome) -> Written {
     Written {
-        uid: outcome.uid.unwrap_or(unit.uid),
+        uid: outcome.uid.map_or(unit.uid, |uid| uid.max(unit.uid)),
         generation: outcome.generation.unwrap_or(unit.generation),
     }
 }
@@ -236,23 +245,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_destroyed_unit_is_only_waited_for() {
+    fn a_destroy_is_always_written_and_a_stop_only_where_there_is_a_record() {
         let remnant = UnitDetail { current_state: None, ..unit(TargetState::Inactive) };
-        assert_eq!(
-            step(Goal::Destroy, "a.service", Some(remnant.clone())),
-            Step::Await(remnant.clone())
-        );
-        assert_eq!(
-            step(Goal::Stop, "a.service", Some(remnant)),
-            Step::Unknown("Unit a.service not found in registry".to_owned())
-        );
-    }
-
-    #[test]
-    fn a_unit_that_nobody_knows_is_told_and_not_written() {
-        assert_eq!(
-            step(Goal::Stop, "a.service", None),
-            Step::Unknown("Unit a.service not found in registry".to_owned())
-        );
+        let name = "a.service".to_owned();
+        let delete = BatchUnit { name, delete: true, ..BatchUnit::default() };
+        let unknown = || Step::Unknown("Unit a.service not found in registry".to_owned());
+        for left in [None, Some(remnant)] {
+            assert_eq!(
+                step(Goal::Destroy, "a.service", left.clone()),
+                Step::Write(left.clone(), delete.clone())
+            );
+            assert_eq!(step(Goal::Stop, "a.service", left.clone()), unknown());
+            assert_eq!(step(Goal::Unload, "a.service", left), unknown());
+        }
     }
 }

@@ -261,6 +261,48 @@ fn destroying_returns_when_the_unit_is_gone() {
 }
 
 #[test]
+fn a_unit_whose_stored_document_is_garbage_can_be_destroyed() {
+    let first = r#"{"revision":1,"gone":["hello.service"]}"#;
+    let outcome = r#"{"name":"hello.service","status":204,"uid":0,"generation":0}"#;
+    let server = batch(Script::new().events(&[first], &[]), outcome).serve();
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(
+        run(&server, empty.path(), &["destroy", "hello"]),
+        "Destroyed hello.service\nexit 0"
+    );
+    insta::assert_snapshot!(server.writes().join("\n"), @r#"POST /fleet/v2/units {"units":[{"name":"hello.service","delete":true}]}"#);
+}
+
+#[test]
+fn what_machines_still_know_of_a_unit_is_deleted_and_waited_for() {
+    let remnant = r#"{"revision":7,"units":[{"name":"hello.service","uid":4,"generation":2,"desiredState":"inactive","machines":[{"machine":"8145ebb7d1f0","current":"loaded","observed":2,"uid":4,"job":"running","leaving":true}]}]}"#;
+    let gone = r#"{"revision":9,"gone":["hello.service"]}"#;
+    let garbage = r#"{"name":"hello.service","status":204,"uid":0,"generation":0}"#;
+    let nothing = r#"{"name":"hello.service","status":404,"message":"unit does not exist"}"#;
+    let refused = r#"{"name":"hello.service","status":503,"message":"etcd is away"}"#;
+    let empty = tempfile::tempdir().unwrap();
+    let ended = [garbage, nothing, refused].map(|outcome| {
+        let script = Script::new().events(&[remnant], &[remnant, gone]);
+        let server = batch(script, outcome).serve();
+        let ended = run(&server, empty.path(), &["destroy", "hello"]);
+        format!("{}\n{ended}", server.writes().join("\n"))
+    });
+    insta::assert_snapshot!(ended.join("\n---\n"), @r#"
+    POST /fleet/v2/units {"units":[{"name":"hello.service","delete":true}]}
+    Destroyed hello.service
+    exit 0
+    ---
+    POST /fleet/v2/units {"units":[{"name":"hello.service","delete":true}]}
+    Destroyed hello.service
+    exit 0
+    ---
+    POST /fleet/v2/units {"units":[{"name":"hello.service","delete":true}]}
+    ! Error destroying units: unit hello.service: etcd is away
+    exit 1
+    "#);
+}
+
+#[test]
 fn a_server_of_1_0_is_written_to_singly_and_asked_again_and_again() {
     let unit = r#"{"name":"hello.service","desiredState":"loaded","currentState":"launched","machineID":"8145ebb7d1f0","options":[{"section":"Service","name":"ExecStart","value":"/bin/hello"}]}"#;
     let state = r#"{"states":[{"name":"hello.service","machineID":"8145ebb7d1f0","hash":"x","systemdLoadState":"loaded","systemdActiveState":"active","systemdSubState":"running"}]}"#;
