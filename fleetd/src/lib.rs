@@ -1,7 +1,7 @@
 //! The fleet daemon.
 //!
 //! `app` starts the parts; `agent`, `engine` and `api` never import each other; below them stand
-//! `registry`, `systemd` and `placement`, and below those `store` and `machine`.
+//! `placement` and `systemd`, then `registry`, and below that `store` and `machine`.
 
 pub mod agent;
 pub mod api;

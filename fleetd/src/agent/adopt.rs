@@ -7,12 +7,13 @@ use tracing::{info, warn};
 
 use super::AgentSettings;
 use super::applied::Records;
-use super::apply::{Files, chain};
+use super::apply::Files;
 use super::core::Adopted;
 use super::seen::SeenFile;
 use super::shell::RETRY;
 use crate::backoff::random_jitter;
 use crate::file::FileError;
+use crate::log::chain;
 use crate::systemd::files::{UnitDirectory, foreign};
 use crate::systemd::{Signal, Systemd, SystemdError};
 

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tracing::{debug, warn};
 
 use crate::file::FileError;
+use crate::log::chain;
 use crate::systemd::files::{UnitDirectory, foreign};
 use crate::systemd::{Systemd, SystemdError, UnitStatus};
 
@@ -71,18 +72,6 @@ impl Problem {
     fn crashed() -> Self {
         Self { sentence: "a file operation was cut short".to_owned(), transient: true }
     }
-}
-
-/// An error with its causes, as one sentence.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut sentence = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        sentence.push_str(": ");
-        sentence.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    sentence
 }
 
 /// Carries out batches.

@@ -7,9 +7,9 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::Shutdown;
-use super::apply::chain;
 use super::presence::{RegisterError, Registered, Registrar};
 use super::writer::Writer;
+use crate::log::chain;
 use crate::store::Store;
 use crate::systemd::{OwnJob, Systemd};
 

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::adopt::Hands;
-use super::apply::{Problem, chain};
+use super::apply::Problem;
 use super::core::event::Event;
 use super::core::{Ask, Core, Departure, Work};
 use super::leave;
@@ -25,6 +25,7 @@ use super::writer::Writing;
 use super::{AgentSettings, Shutdown};
 use crate::backoff::{Backoff, random_jitter};
 use crate::file::FileError;
+use crate::log::chain;
 use crate::registry::document::{Placed, decode};
 use crate::registry::follow::{Follower, Update};
 use crate::registry::key::Key;

@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::EngineSettings;
 use crate::backoff::Backoff;
+use crate::log::chain;
 use crate::registry::document::{Leader, decode, encode};
 use crate::registry::follow::{Follower, Update};
 use crate::registry::key::Key;
@@ -234,16 +235,4 @@ pub(super) async fn resign<S: Store>(store: &S, key: Option<String>, term: Term)
         Ok(Err(error)) => debug!(error = %chain(&error), "The lead runs out by itself"),
         Err(_) => debug!("The lead runs out by itself"),
     }
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

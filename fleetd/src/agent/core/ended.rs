@@ -5,10 +5,11 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::super::applied::Applied;
-use super::super::apply::{BatchOutcome, Problem, chain};
+use super::super::apply::{BatchOutcome, Problem};
 use super::super::plan::{Activity, Version};
 use super::{Ask, Core, RETRY, Work};
 use crate::backoff::random_jitter;
+use crate::log::chain;
 use crate::systemd::{JobResult, Signal, SystemdError, UnitStatus};
 
 impl Core {

@@ -6,10 +6,11 @@ use fleet_units::UnitName;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use super::super::apply::{Problem, chain};
+use super::super::apply::Problem;
 use super::super::seen::Seen;
 use super::{Core, RETRY, Work};
 use crate::backoff::random_jitter;
+use crate::log::chain;
 use crate::registry::document::{Machine, Placed, decode};
 use crate::registry::follow::Update;
 use crate::store::{self, LeaseId, Revision, Snapshot};

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::super::Registration;
-use super::super::apply::chain;
 use super::super::forget::Forgotten;
 use super::super::presence::{RegisterError, Registered};
 use super::{Core, Work};
+use crate::log::chain;
 use crate::registry::document::State;
 use crate::store::{Commit, LeaseId, Revision, StoreError};
 

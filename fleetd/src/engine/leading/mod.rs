@@ -12,11 +12,11 @@ use tracing::{debug, info, warn};
 
 use super::EngineSettings;
 use super::decision::Decision;
-use super::election::chain;
 use super::plan::plan;
 use super::presence::{Outlook, Presence};
 use super::transaction::{Basis, Packet, landed, pack, rebase};
 use crate::backoff::Backoff;
+use crate::log::chain;
 use crate::placement::{Cluster, RulesCache};
 use crate::registry::document::DocumentError;
 use crate::registry::follow::Update;
