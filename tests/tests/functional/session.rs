@@ -46,8 +46,10 @@ fn hello_service_is_loaded_and_started_and_runs_as_a_container() {
             Err(format!("{containers} {journal}"))
         }
     });
-    let status = fleet.fleetctl_on(&holder, &["status", "hello.service"]).good();
-    assert!(status.stdout.contains("Active: active (running)"), "{status:?}");
+    for host in fleet.hosts() {
+        let status = fleet.fleetctl_on(&host, &["status", "hello.service"]).good();
+        assert!(status.stdout.contains("Active: active (running)"), "{}: {status:?}", host.name());
+    }
 
     let destroyed = fleet.fleetctl(&["destroy", "hello.service"]).good();
     assert_eq!(destroyed.stdout, "Destroyed hello.service\n");
