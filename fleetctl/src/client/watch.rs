@@ -10,7 +10,7 @@ use fleet_units::api;
 use fleet_units::api::v2::Update;
 use http_body_util::BodyExt;
 use hyper::Method;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::{ClientError, describe};
 use super::http::{self, Asking, Streaming};
@@ -23,6 +23,13 @@ const MAX_QUERY: usize = 48 * 1024;
 
 /// 1.0's own rhythm of asking.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// The server says something every 15 s, be it an empty line: one that misses three of them is not
+/// there any more, even if nobody has closed the connection.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// A fleetd that is restarted answers again within this, and says 503 until it is registered.
+const RESTART: Duration = Duration::from_secs(15);
 
 /// Follows some units.
 #[derive(Debug)]
@@ -46,6 +53,8 @@ enum Source {
 struct Lines {
     streaming: Streaming,
     unread: Vec<u8>,
+    silence: Duration,
+    heard: Instant,
 }
 
 impl Client<'_> {
@@ -61,7 +70,7 @@ impl Client<'_> {
         let asking = Asking { method: Method::GET, path, body: None, patience: self.patience };
         let streaming = http::stream(&self.endpoint, asking).await?;
         if streaming.status.is_success() {
-            return Ok(Source::Stream(Lines { streaming, unread: Vec::new() }));
+            return Ok(Source::Stream(Lines::new(streaming, SILENCE)));
         }
         if streaming.status.as_u16() == 404 {
             return Ok(Source::Asking { first: true });
@@ -113,13 +122,17 @@ impl Watch<'_> {
 
     /// Takes the stream up again; a fleetd that restarts is back soon.
     async fn reopen(&self) -> Result<Source, ClientError> {
-        let give_up = Instant::now() + self.client.patience;
+        let give_up = Instant::now() + RESTART;
         loop {
             // A server that ends each stream at once must not be asked in a spin.
             tokio::time::sleep(PAUSE).await;
             match self.client.open(&self.names).await {
-                Err(ClientError::Connect { .. } | ClientError::Broken { .. })
-                    if Instant::now() < give_up => {}
+                Err(
+                    ClientError::Connect { .. }
+                    | ClientError::Broken { .. }
+                    | ClientError::Silent { .. }
+                    | ClientError::Refused { code: 503, .. },
+                ) if Instant::now() < give_up => {}
                 opened => return opened,
             }
         }
@@ -139,7 +152,12 @@ impl Watch<'_> {
 }
 
 impl Lines {
-    /// Gives the next line that is not blank; `None` when the stream has ended or broken.
+    fn new(streaming: Streaming, silence: Duration) -> Self {
+        Self { streaming, unread: Vec::new(), silence, heard: Instant::now() }
+    }
+
+    /// Gives the next line that is not blank; `None` when the stream has ended, broken or fallen
+    /// silent.
     async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
@@ -149,7 +167,11 @@ impl Lines {
                 }
                 return Some(line);
             }
-            let Some(frame) = self.streaming.body.frame().await else {
+            // Counted from the last sign of life, as a caller may cancel and call again.
+            let frame = timeout_at(self.heard + self.silence, self.streaming.body.frame());
+            let frame = frame.await.ok()?;
+            self.heard = Instant::now();
+            let Some(frame) = frame else {
                 // What a stranger sends may end without a line break.
                 let rest = std::mem::take(&mut self.unread);
                 return (!rest.trim_ascii().is_empty()).then_some(rest);
@@ -166,4 +188,34 @@ fn path(names: &BTreeSet<String>) -> String {
     let query: Vec<String> = names.iter().map(|name| format!("name={}", encoded(name))).collect();
     let query = query.join("&");
     if query.len() > MAX_QUERY { PATH.to_owned() } else { format!("{PATH}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_falls_silent_has_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fleet.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let endpoint = format!("unix://{}", path.display()).parse().unwrap();
+        let patience = Duration::from_secs(60);
+        let asking = Asking { method: Method::GET, path: PATH.into(), body: None, patience };
+        let server = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n";
+            connection.write_all(answer.as_bytes()).await.unwrap();
+            connection
+        };
+
+        let (streaming, _open) = tokio::join!(http::stream(&endpoint, asking), server);
+        let mut lines = Lines::new(streaming.unwrap(), Duration::from_millis(200));
+
+        assert_eq!(lines.next().await, Some(b"{}\n".to_vec()));
+        assert_eq!(lines.next().await, None);
+    }
 }
