@@ -103,9 +103,12 @@ impl Presence {
 
     /// Begins and ends storms.
     fn weather(&mut self, now: Instant) {
-        let absent = |id: &MachineId| matches!(self.sights.get(id), Some(Sight::Absent { .. }));
+        // An operator who knows that a machine will not return strikes it from the members.
+        let is_missed = |id: &MachineId| {
+            matches!(self.sights.get(id), Some(Sight::Absent { counts: true, .. }))
+        };
         let mut storm = self.storm.clone();
-        storm.retain(absent);
+        storm.retain(is_missed);
         for (id, sight) in &self.sights {
             if let Sight::Absent { since, counts: true, .. } = sight
                 && now <= *since + self.agent_ttl

@@ -182,6 +182,23 @@ fn a_storm_lasts_until_enough_machines_are_back() {
 }
 
 #[test]
+fn a_storm_ends_when_an_operator_strikes_its_machines_from_the_members() {
+    let mut world = World::with_machines("abc");
+    let mut court = Court::new(None, Duration::ZERO);
+    world.launch("web.service", "");
+    world.hold("a", "web.service");
+    court.observe(&world, 0);
+    ["a", "b"].iter().for_each(|id| world.vanish(id));
+    court.observe(&world, 1_000);
+    assert_eq!(court.verdict(2_000), held("ab"));
+
+    world.delete(&Key::Member(machine("a")));
+    court.observe(&world, 60_000);
+
+    assert_eq!(court.verdict(60_000), lost("ab"));
+}
+
+#[test]
 fn machines_that_leave_in_order_make_no_storm() {
     let mut world = World::with_machines("abc");
     let mut court = Court::new(None, Duration::ZERO);
