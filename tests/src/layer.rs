@@ -53,7 +53,7 @@ const HIDDEN: [&str; 16] = [
     "var/log",
 ];
 
-/// Directories of the root that hosts see; a person's others (`/work`, `/data`) are hidden.
+/// Directories of the root that hosts see; a person's others (`/data`, `/scratch`) are hidden.
 const VISIBLE: [&str; 22] = [
     "bin",
     "boot",
