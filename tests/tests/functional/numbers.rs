@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::fixture::{Fleet, sleeper};
 
+const KEYS: &str = "ETCDCTL_API=3 etcdctl get --prefix --keys-only /";
+const LISTED: &str = "systemctl list-units --all --plain --no-legend";
+const FILES: &str = "find /run/fleet /run/systemd/system /etc/systemd";
+
 #[test]
 fn a_hundred_instances_spread_evenly_and_leave_nothing_behind() {
     let fleet = Fleet::of(3);
@@ -21,19 +25,25 @@ fn a_hundred_instances_spread_evenly_and_leave_nothing_behind() {
     counts.sort_unstable();
     assert_eq!(counts, [33, 33, 34]);
 
+    // Where nothing is found afterwards, something has to be found before.
+    assert!(traces(&fleet).iter().all(|(_, found)| *found > 0), "{:?}", traces(&fleet));
+
     fleet.fleetctl(&[&["destroy"], files.as_slice()].concat()).good();
 
-    let keys = "ETCDCTL_API=3 etcdctl get --prefix --keys-only / | grep -c hello@";
-    assert_eq!(count(&fleet, 1, keys), "0");
-    for number in 1..=3 {
-        let listed = "systemctl list-units --all --plain --no-legend | grep -c hello@";
-        assert_eq!(count(&fleet, number, listed), "0");
-        let files = "find /run/fleet /run/systemd/system /etc/systemd -name '*hello@*' | wc -l";
-        assert_eq!(count(&fleet, number, files), "0");
-    }
+    assert!(traces(&fleet).iter().all(|(_, found)| *found == 0), "{:?}", traces(&fleet));
 }
 
-fn count(fleet: &Fleet, host: u8, script: &str) -> String {
-    let printed = fleet.host(host).output(["sh", "-c", script], b"").unwrap();
-    String::from_utf8_lossy(&printed.stdout).trim().to_owned()
+/// How many lines speak of the instances, in each place where units leave traces.
+fn traces(fleet: &Fleet) -> Vec<(String, usize)> {
+    let mut traces = vec![("store".to_owned(), count(fleet, 1, KEYS))];
+    for number in 1..=3 {
+        traces.push((format!("systemd of {number}"), count(fleet, number, LISTED)));
+        traces.push((format!("files of {number}"), count(fleet, number, FILES)));
+    }
+    traces
+}
+
+fn count(fleet: &Fleet, host: u8, script: &str) -> usize {
+    let printed = fleet.host(host).read(["sh", "-c", script]).unwrap();
+    printed.lines().filter(|line| line.contains("hello@")).count()
 }
