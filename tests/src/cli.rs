@@ -7,11 +7,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::BenchArgs;
 use crate::cluster::{self, Cluster, ClusterName};
 use crate::command::{self, CommandError};
 use crate::error::Error;
 use crate::host::Power;
-use crate::{fleet, layer, packages, privilege, source, status, suite, ui, welcome};
+use crate::{bench, fleet, layer, packages, privilege, source, status, suite, ui, welcome};
 
 /// Boot real hosts on this machine and run fleet on them
 #[derive(Debug, Parser)]
@@ -19,7 +20,8 @@ use crate::{fleet, layer, packages, privilege, source, status, suite, ui, welcom
 pub struct Arguments {
     /// Cluster to work on: up to eight small letters
     ///
-    /// The default is `fleet`, and `test` for the command of that name.
+    /// The default is `fleet`, and `test` and `bench` for the commands of these names, which
+    /// remove the cluster in the end.
     #[arg(long, global = true, value_name = "NAME", verbatim_doc_comment)]
     cluster: Option<ClusterName>,
     #[command(subcommand)]
@@ -46,12 +48,17 @@ enum Task {
     Down,
     /// Check format and lints, run all unit tests, then all functional tests on hosts
     Test(TestArgs),
+    /// Measure how fast fleet is, beside bare systemd (see docs/performance.md)
+    Bench(BenchArgs),
     /// Install what this machine and its hosts need (part of `up` that needs root)
     #[command(hide = true)]
     Install,
     /// Boot hosts and put programs on them (part of `up` that needs root)
     #[command(hide = true)]
     Assemble(AssembleArgs),
+    /// Measure on a cluster that runs (part of `bench` that needs root)
+    #[command(hide = true)]
+    Measure(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -100,12 +107,17 @@ struct ExecArgs {
 ///
 /// Whatever went wrong, as a sentence for the person who typed it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let default =
-        if let Task::Test(_) = arguments.command { suite::NAME } else { cluster::DEFAULT };
+    let default = match arguments.command {
+        Task::Test(_) => suite::NAME,
+        Task::Bench(_) | Task::Measure(_) => bench::NAME,
+        _ => cluster::DEFAULT,
+    };
     let name = &arguments.cluster.clone().unwrap_or_else(|| ClusterName::of(default));
     match &arguments.command {
         Task::Up(up) => self::up(name, up)?,
         Task::Test(test) => return suite::run(name, test.filter.as_deref()),
+        Task::Bench(bench) => bench::run(name, bench)?,
+        Task::Measure(bench) => bench::measure(name, bench)?,
         Task::Install => install()?,
         Task::Assemble(part) => assemble(name, part)?,
         Task::Exec(line) => return exec(name, line),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::bench::BenchError;
 use crate::command::CommandError;
 use crate::file::FileError;
 use crate::wait::TimedOut;
@@ -18,6 +19,9 @@ pub enum Error {
     /// Something did not happen in time.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
+    /// A benchmark has no figure to tell.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// Another process of ours failed and has said why.
     #[error("failed, as told above")]
     Told,

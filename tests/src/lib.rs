@@ -4,6 +4,7 @@
 //! etcd and a container registry. Nothing here depends on fleet's other crates: it uses their
 //! binaries as an operator would, and builds without what they need.
 
+pub mod bench;
 pub mod cli;
 pub mod cluster;
 pub mod command;

@@ -28,10 +28,29 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
 ///
 /// They do not compile.
 pub(crate) fn build() -> Result<PathBuf, Error> {
-    let packages = fleet::PROGRAMS.into_iter().flat_map(|program| ["--package", program]);
-    command::show(&mut cargo(["build", "--quiet", "--bins"].into_iter().chain(packages)))?;
+    build_with(&[])?;
     // Built by the same cargo for the same target, they lie beside this program.
     let mut directory = privilege::this_program()?;
     directory.pop();
     Ok(directory)
+}
+
+/// The same, optimised as a release is.
+///
+/// # Errors
+///
+/// They do not compile.
+pub(crate) fn build_release() -> Result<PathBuf, Error> {
+    build_with(&["--release"])?;
+    let mut directory = privilege::this_program()?;
+    directory.pop();
+    // Every profile has a directory beside the others.
+    directory.set_file_name("release");
+    Ok(directory)
+}
+
+fn build_with(profile: &[&str]) -> Result<(), Error> {
+    let packages = fleet::PROGRAMS.into_iter().flat_map(|program| ["--package", program]);
+    let line = ["build", "--quiet", "--bins"].into_iter().chain(profile.iter().copied());
+    Ok(command::show(&mut cargo(line.chain(packages)))?)
 }

@@ -9,6 +9,11 @@ pub fn say(line: impl Display) {
     writeln!(io::stdout(), "{line}").ok();
 }
 
+/// Tells how far a command has come, on standard error, where it is in nobody's way.
+pub fn note(line: impl Display) {
+    writeln!(io::stderr(), "{line}").ok();
+}
+
 /// Prints an error and its causes on standard error.
 pub fn complain(error: &dyn std::error::Error) {
     let mut sentence = error.to_string();
