@@ -113,6 +113,26 @@ impl Fleet {
         host.bring_up().unwrap();
     }
 
+    /// Adds a line to the `fleet.conf` of a host, for as long as the test lasts, and restarts fleetd
+    /// there.
+    pub(crate) fn configure(&self, host: &Host, line: &str) {
+        let script = "echo \"$1\" >>/etc/fleet/fleet.conf && systemctl restart fleet.service";
+        host.read(["sh", "-c", script, "sh", line]).unwrap();
+    }
+
+    /// Gives each machine the metadata `hostname=`, with the host's name.
+    pub(crate) fn tell_hostnames(&self) {
+        for host in self.hosts() {
+            self.configure(&host, &format!("metadata=\"hostname={}\"", host.name()));
+        }
+        until(PATIENCE, "each machine tells its hostname", || {
+            let arguments = ["list-machines", "--no-legend", "--fields=metadata"];
+            let printed = self.fleetctl(&arguments).stdout;
+            let count = printed.lines().filter(|line| line.contains("hostname=")).count();
+            if count == usize::from(self.members) { Ok(()) } else { Err(printed) }
+        });
+    }
+
     /// Writes a unit file on host 1 and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = format!("{UNITS}/{name}");

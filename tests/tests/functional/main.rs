@@ -5,14 +5,23 @@
 #![expect(clippy::unwrap_used, reason = "in a test that is a failure with its place")]
 
 mod fixture;
+mod http;
 
+mod api;
 mod client;
+mod conflicts;
+mod connectivity;
+mod directives;
+mod flow;
 mod input;
+mod install;
 mod machines;
+mod metadata;
 mod numbers;
 mod placement;
 mod rest;
 mod session;
+mod shutdown;
 mod survival;
 mod systemd;
 mod units;
