@@ -6,7 +6,7 @@ use tokio::time::{sleep, timeout_at};
 
 use super::*;
 use crate::placement::testing::{World, machine, unit};
-use crate::registry::document::{Assignment, Leader, Phase, Placed, Standing};
+use crate::registry::document::{Assignment, Leader, MetadataOverlay, Phase, Placed, Standing};
 use crate::registry::mirror::Mirror;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{LeaseId, Revision, Snapshot, Transaction, Write};
@@ -180,6 +180,39 @@ async fn a_machine_that_is_seen_to_die_loses_its_units_half_a_second_later() {
     let phases =
         ["d", "e"].map(|id| assignment(&mirror, id, &name).map(|assignment| assignment.phase));
     assert_eq!(phases, [Some(Phase::Released), Some(Phase::Held)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_that_is_set_while_machines_run_places_and_moves_units_at_once() {
+    let stage = Stage::new();
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "MachineMetadata=role=web");
+    stage.copy(&world).await;
+    stage.engine("a");
+    stage.until("election", leader).await;
+    sleep(2 * TTL).await;
+    assert_eq!(stage.mirror().await.placed.len(), 0);
+    let set = async |id: &str, role: &str| {
+        let values = [("role".to_owned(), role.to_owned())].into();
+        let overlay = crate::registry::document::encode(&MetadataOverlay { values });
+        stage.put(&stage.prefix.encode(&Key::Metadata(machine(id))), overlay, None).await;
+    };
+
+    let asked = Instant::now();
+    set("b", "web").await;
+    assert_eq!(stage.placed("web.service").await.machine, machine("b"));
+
+    set("a", "web").await;
+    set("b", "").await;
+    let name = unit("web.service");
+    let released = |mirror: &Mirror| {
+        let assignment = assignment(mirror, "b", &name)?;
+        (assignment.phase == Phase::Released).then_some(())
+    };
+    stage.until("release", released).await;
+    stage.delete(&Key::Schedule(machine("b"), name.clone())).await;
+    assert_eq!(stage.placed("web.service").await.machine, machine("a"));
+    assert!(asked.elapsed() < Duration::from_millis(100), "{:?}", asked.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
