@@ -17,6 +17,14 @@ pub(super) async fn decode<T: DeserializeOwned>(
     limit: usize,
 ) -> Result<T, ApiError> {
     check_content_type(headers)?;
+    read_json(body, limit).await
+}
+
+/// Reads a body as JSON, whatever the headers say.
+pub(super) async fn read_json<T: DeserializeOwned>(
+    body: Body,
+    limit: usize,
+) -> Result<T, ApiError> {
     let bytes = read(body, limit).await?;
     fleet_units::api::from_json(&bytes).map_err(ApiError::Body)
 }

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use fleet_units::api::{ErrorBody, PageTokenError};
-use fleet_units::{ParseError, UnitNameError};
+use fleet_units::api::{ErrorBody, MetadataOperationError, PageTokenError};
+use fleet_units::{MachineId, ParseError, UnitNameError};
 
 use super::change::Refusal;
 use crate::log::chain;
@@ -63,6 +63,24 @@ pub enum ApiError {
     /// The stored unit cannot be read.
     #[error("the stored unit cannot be read, so it cannot be changed ({0}): destroy it first")]
     Unreadable(String),
+    /// The change of metadata means nothing.
+    #[error(transparent)]
+    Metadata(#[from] MetadataOperationError),
+    /// A machine would have more metadata than everybody can hold.
+    #[error(
+        "the metadata of machine {0} would be larger than 16 KiB: remove keys that nobody needs, or keep such data elsewhere"
+    )]
+    MetadataTooLarge(MachineId),
+    /// The stored metadata of a machine cannot be read.
+    #[error(
+        "the stored metadata cannot be read, so it cannot be changed ({reason}): remove the key {key} from the store first"
+    )]
+    UnreadableMetadata {
+        /// Where it is stored.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// There is no such unit.
     #[error("unit does not exist")]
     NoUnit,
@@ -75,8 +93,8 @@ pub enum ApiError {
     /// The address takes other verbs.
     #[error("{0} is not supported here")]
     Method(String),
-    /// Others changed the unit again and again.
-    #[error("the unit was changed by others meanwhile: look at it and try again")]
+    /// Others changed the same again and again.
+    #[error("others changed the same meanwhile: look at it and try again")]
     Contended,
     /// Nothing can be said about the cluster.
     #[error("{PHRASE}{}", .0.detail())]
@@ -145,14 +163,16 @@ impl ApiError {
             | Self::Token(_)
             | Self::Tokens
             | Self::Query
+            | Self::Metadata(_)
             | Self::Refused(Refusal::Template(_) | Refusal::Directives(_)) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::TooLarge(_) | Self::Refused(Refusal::TooLarge(_)) => {
+            Self::TooLarge(_) | Self::MetadataTooLarge(_) | Self::Refused(Refusal::TooLarge(_)) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Self::Refused(Refusal::NothingToCreate | Refusal::NothingToChange)
             | Self::Unreadable(_)
+            | Self::UnreadableMetadata { .. }
             | Self::Contended => StatusCode::CONFLICT,
             Self::NoUnit | Self::NoState | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,

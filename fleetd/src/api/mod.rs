@@ -21,6 +21,7 @@ mod body;
 pub mod change;
 mod error;
 mod listen;
+mod metadata;
 mod present;
 mod scene;
 #[cfg(test)]
@@ -114,7 +115,7 @@ fn router<S: Store>(api: Arc<Api<S>>) -> Router {
     let mut routes = Router::new();
     for prefix in ["/fleet/v1", "/v1-alpha"] {
         routes = routes
-            .route(&format!("{prefix}/machines"), get(v1::machines))
+            .route(&format!("{prefix}/machines"), get(v1::machines).patch(metadata::patch))
             .route(&format!("{prefix}/units"), get(v1::units))
             .route(
                 &format!("{prefix}/units/{{name}}"),

@@ -6,6 +6,7 @@
 mod body;
 mod error;
 mod machine;
+mod metadata;
 mod page;
 mod state;
 mod unit;
@@ -14,6 +15,7 @@ pub mod v2;
 pub use body::from_json;
 pub use error::{ErrorBody, ErrorDetail};
 pub use machine::{Machine, MachinePage};
+pub use metadata::{MetadataChange, MetadataOperation, MetadataOperationError};
 pub use page::{PageToken, PageTokenError};
 pub use state::{UnitState, UnitStatePage};
 pub use unit::{Unit, UnitPage};

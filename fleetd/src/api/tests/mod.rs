@@ -1,5 +1,6 @@
 //! The API over a real socket, on a store in memory.
 
 mod harness;
+mod metadata;
 mod v1;
 mod v2;
