@@ -257,6 +257,27 @@ impl Systemd {
         self.show(unit, "MainPID")
     }
 
+    /// Where the journal ends, as an argument for [`Self::jobs_since`].
+    pub(crate) fn journal_cursor(&self) -> String {
+        let line = ["journalctl", "--lines=1", "--output=cat", "--show-cursor"];
+        let shown = self.read(line).unwrap();
+        let cursor = shown.lines().find_map(|line| line.strip_prefix("-- cursor: "));
+        format!("--after-cursor={}", cursor.unwrap())
+    }
+
+    /// What systemd has said of jobs since, such as `Stopping hello.service`.
+    pub(crate) fn jobs_since(&self, cursor: &str) -> Vec<String> {
+        let journal = self.read(["journalctl", "_PID=1", "--output=cat", cursor]).unwrap();
+        let job = |line: &str| {
+            let mut words = line.split_whitespace();
+            let verb =
+                words.next().filter(|verb| ["Started", "Stopping", "Stopped"].contains(verb))?;
+            let unit = words.next()?.trim_end_matches('.');
+            Some(format!("{verb} {unit}"))
+        };
+        journal.lines().filter_map(job).collect()
+    }
+
     /// Whether systemd shows the unit active.
     pub(crate) fn is_active(&self, unit: &str) -> bool {
         self.show(unit, "ActiveState") == "active"
