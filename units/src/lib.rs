@@ -32,7 +32,9 @@ mod render;
 mod specifier;
 mod state;
 
-pub use directives::{DirectiveError, Directives, MalformedDirective, UnknownDirective};
+pub use directives::{
+    DirectiveError, Directives, MalformedDirective, MisspeltSection, UnknownDirective,
+};
 pub use file::{UnitFile, UnitOption};
 pub use glob::{Glob, GlobError};
 pub use hash::{UnitHash, UnitHashError};

@@ -1,9 +1,16 @@
 //! The `[X-Fleet]` section: where in the cluster a unit may run.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+mod check;
+#[cfg(test)]
+mod tests;
+mod warning;
 
-use crate::{Glob, UnitFile, UnitName, nearest, specifier};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use check::DirectiveError;
+pub use warning::{MalformedDirective, MisspeltSection, UnknownDirective};
+
+use crate::{Glob, MachineId, UnitFile, UnitName, specifier};
 
 /// The section that holds directives.
 const SECTION: &str = "X-Fleet";
@@ -12,9 +19,6 @@ const MACHINE_ID: &str = "MachineID";
 const LEGACY_MACHINE_ID: &str = "X-ConditionMachineID";
 const LEGACY_BOOT_ID: &str = "X-ConditionMachineBootID";
 const MACHINE_OF: &str = "MachineOf";
-/// A placement compares the documents of each unit that it goes with, three of them, in one
-/// transaction; etcd takes 128 compares.
-const MOST_PEERS: usize = 30;
 const LEGACY_MACHINE_OF: &str = "X-ConditionMachineOf";
 const CONFLICTS: &str = "Conflicts";
 const LEGACY_CONFLICTS: &str = "X-Conflicts";
@@ -57,6 +61,8 @@ pub struct Directives {
     pub unknown: Vec<UnknownDirective>,
     /// Values of known keys that cannot do what their author meant.
     pub malformed: Vec<MalformedDirective>,
+    /// Sections that may have been meant to hold directives, and hold none.
+    pub misspelt: BTreeSet<MisspeltSection>,
 }
 
 impl Directives {
@@ -64,10 +70,10 @@ impl Directives {
     ///
     /// # Errors
     ///
-    /// Names two directives that cannot go together.
+    /// Says what cannot go together, or cannot be.
     pub fn of(file: &UnitFile, name: &UnitName) -> Result<Self, DirectiveError> {
         let directives = Self::lenient(file, name);
-        directives.check()?;
+        check::check(&directives, name)?;
         Ok(directives)
     }
 
@@ -76,11 +82,8 @@ impl Directives {
     pub fn lenient(file: &UnitFile, name: &UnitName) -> Self {
         let written = Written::of(file, name);
         let mut malformed = Vec::new();
-        let machine_id = written
-            .all([MACHINE_ID, LEGACY_MACHINE_ID, LEGACY_BOOT_ID])
-            .next()
-            .map(|(_, id)| id.to_owned());
-        let machine_of = read_machine_of(&written, &mut malformed);
+        let machine_id = read_machine_id(&written, &mut malformed);
+        let machine_of = read_machine_of(&written, name, &mut malformed);
         let conflicts = written
             .all([LEGACY_CONFLICTS, CONFLICTS])
             .flat_map(|(key, patterns)| patterns.split_whitespace().map(move |one| (key, one)))
@@ -88,125 +91,33 @@ impl Directives {
             .collect();
         let replaces = written
             .all([REPLACES])
-            .map(|(key, pattern)| read_glob(key, pattern, &mut malformed))
+            .map(|(key, pattern)| read_replaces(key, pattern, name, &mut malformed))
             .collect();
         let metadata = read_metadata(&written, &mut malformed);
         let global = read_global(&written, &mut malformed);
         let unknown = written.unknown.into_iter().collect();
-        Self { machine_id, machine_of, conflicts, metadata, global, replaces, unknown, malformed }
+        let misspelt = MisspeltSection::all_in(file);
+        Self {
+            machine_id,
+            machine_of,
+            conflicts,
+            metadata,
+            global,
+            replaces,
+            unknown,
+            malformed,
+            misspelt,
+        }
     }
 
-    /// One sentence for each thing in the section that cannot do what its author meant.
+    /// One sentence for each thing that cannot do what its author meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
+        let misspelt = self.misspelt.iter().map(ToString::to_string);
         let unknown = self.unknown.iter().map(ToString::to_string);
-        unknown.chain(self.malformed.iter().map(ToString::to_string)).collect()
+        let malformed = self.malformed.iter().map(ToString::to_string);
+        misspelt.chain(unknown).chain(malformed).collect()
     }
-
-    /// Refuses combinations that cannot be satisfied, in 1.0's order and words.
-    fn check(&self) -> Result<(), DirectiveError> {
-        for peer in &self.machine_of {
-            for (kind, globs) in [("conflict", &self.conflicts), ("replace", &self.replaces)] {
-                if let Some(glob) = globs.iter().find(|glob| glob.matches(peer)) {
-                    return Err(DirectiveError::Unresolvable {
-                        peer: peer.clone(),
-                        kind,
-                        pattern: glob.to_string(),
-                    });
-                }
-            }
-        }
-        let peers = ("Peers", !self.machine_of.is_empty());
-        let conflicts = ("Conflicts", !self.conflicts.is_empty());
-        let global = ("Global", self.global);
-        let replaces = ("Replaces", !self.replaces.is_empty());
-        let machine_id = ("MachineID", self.machine_id.is_some());
-        let exclusive = [
-            (machine_id, peers),
-            (machine_id, conflicts),
-            (machine_id, global),
-            (machine_id, replaces),
-            (global, peers),
-            (global, replaces),
-            (conflicts, replaces),
-        ];
-        match exclusive.into_iter().find(|((_, one), (_, other))| *one && *other) {
-            Some(((one, _), (other, _))) => Err(DirectiveError::Exclusive { one, other }),
-            None if self.machine_of.len() > MOST_PEERS => {
-                Err(DirectiveError::TooManyPeers { count: self.machine_of.len() })
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why the directives of a unit cannot go together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DirectiveError {
-    /// A unit is both wanted near and kept away.
-    #[error("unresolvable requirements: peer {peer:?} matches {kind} {pattern:?}")]
-    Unresolvable {
-        /// The unit that is wanted near.
-        peer: String,
-        /// What keeps it away: conflict or replace.
-        kind: &'static str,
-        /// The pattern that matches it.
-        pattern: String,
-    },
-    /// One excludes the other.
-    #[error("{one} cannot be used with {other}")]
-    Exclusive {
-        /// The first of them.
-        one: &'static str,
-        /// The second.
-        other: &'static str,
-    },
-    /// More units are wanted near than a decision can vouch for.
-    #[error(
-        "MachineOf names {count} units, {MOST_PEERS} at most are possible: chain them, each naming the one before"
-    )]
-    TooManyPeers {
-        /// How many are named.
-        count: usize,
-    },
-}
-
-/// A key in `[X-Fleet]` that fleet does not know.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UnknownDirective {
-    /// The key as written.
-    pub key: String,
-}
-
-impl UnknownDirective {
-    /// The known key that may have been meant.
-    #[must_use]
-    pub fn nearest(&self) -> Option<&'static str> {
-        let bare = self.key.strip_prefix("X-").unwrap_or(&self.key);
-        let bare = bare.strip_prefix("Condition").unwrap_or(bare);
-        nearest(bare, KNOWN)
-            .or_else(|| nearest(&self.key, KNOWN))
-            .or_else(|| KNOWN.into_iter().find(|known| !bare.is_empty() && known.ends_with(bare)))
-    }
-}
-
-impl fmt::Display for UnknownDirective {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unrecognized requirement in [{SECTION}] section: {:?}", self.key)?;
-        self.nearest().map_or(Ok(()), |nearest| write!(f, ", did you mean {nearest:?}?"))
-    }
-}
-
-/// A value in `[X-Fleet]` that cannot do what its author meant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key}={value} in [{SECTION}] section: {instead}")]
-pub struct MalformedDirective {
-    /// The key.
-    pub key: &'static str,
-    /// The value, with specifiers expanded.
-    pub value: String,
-    /// What to write.
-    pub instead: &'static str,
 }
 
 /// The section as written: the values of each known key, with specifiers expanded.
@@ -246,19 +157,55 @@ impl Written {
     }
 }
 
-fn read_machine_of(written: &Written, malformed: &mut Vec<MalformedDirective>) -> Vec<String> {
+fn read_machine_id(written: &Written, malformed: &mut Vec<MalformedDirective>) -> Option<String> {
+    let mut ids = written.all([MACHINE_ID, LEGACY_MACHINE_ID, LEGACY_BOOT_ID]);
+    let (key, first) = ids.next()?;
+    if first.parse::<MachineId>().is_err() {
+        let instead = "write the id of one machine, or its first eight characters";
+        malformed.push(MalformedDirective { key, value: first.to_owned(), instead });
+    }
+    for (key, other) in ids.filter(|(_, other)| *other != first) {
+        let instead = "a unit has one machine, and another one is named first: remove one of them";
+        malformed.push(MalformedDirective { key, value: other.to_owned(), instead });
+    }
+    Some(first.to_owned())
+}
+
+fn read_machine_of(
+    written: &Written,
+    unit: &UnitName,
+    malformed: &mut Vec<MalformedDirective>,
+) -> Vec<String> {
     let mut names = Vec::new();
     for (key, name) in written.all([LEGACY_MACHINE_OF, MACHINE_OF]) {
-        if name.parse::<UnitName>().is_err() {
-            malformed.push(MalformedDirective {
-                key,
-                value: name.to_owned(),
-                instead: "name one unit, such as hello.service, per line, or each in quotes",
-            });
+        let instead = match name.parse::<UnitName>() {
+            Err(_) => Some("name one unit, such as hello.service, per line, or each in quotes"),
+            // What a template names is known once it has an instance.
+            Ok(peer) if peer.is_template() && !unit.is_template() => {
+                Some("a template runs nowhere: name an instance of it")
+            }
+            Ok(_) => None,
+        };
+        if let Some(instead) = instead {
+            malformed.push(MalformedDirective { key, value: name.to_owned(), instead });
         }
         names.push(name.to_owned());
     }
     names
+}
+
+fn read_replaces(
+    key: &'static str,
+    pattern: &str,
+    unit: &UnitName,
+    malformed: &mut Vec<MalformedDirective>,
+) -> Glob {
+    let glob = read_glob(key, pattern, malformed);
+    if glob.as_literal().is_some_and(|name| name == unit.as_str()) {
+        let instead = "a unit does not replace itself: name the one that is to give way";
+        malformed.push(MalformedDirective { key, value: pattern.to_owned(), instead });
+    }
+    glob
 }
 
 fn read_glob(key: &'static str, pattern: &str, malformed: &mut Vec<MalformedDirective>) -> Glob {
@@ -328,6 +275,3 @@ fn split_quoted(line: &str) -> Vec<String> {
     chunks.extend(chunk);
     chunks
 }
-
-#[cfg(test)]
-mod tests;

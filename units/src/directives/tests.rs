@@ -34,6 +34,7 @@ fn every_directive_is_read() {
             replaces: Vec::new(),
             unknown: vec![UnknownDirective { key: "Foo".into() }],
             malformed: Vec::new(),
+            misspelt: BTreeSet::new(),
         }
     );
 }
@@ -195,6 +196,20 @@ fn more_peers_than_a_transaction_can_compare_are_refused() {
 }
 
 #[test]
+fn a_unit_that_waits_for_itself_is_refused() {
+    let words = "MachineOf names web@1.service itself, which would wait for itself for ever: name \
+                 the unit to join";
+
+    for section in
+        ["MachineOf=web@1.service", "X-ConditionMachineOf=db.service\nMachineOf=%p@%i.service"]
+    {
+        let refused = directives(section, "web@1.service").map_err(|error| error.to_string());
+        assert_eq!(refused, Err(words.to_owned()), "{section}");
+    }
+    assert_eq!(directives("MachineOf=web@1.service", "web@2.service").map(|_| ()), Ok(()));
+}
+
+#[test]
 fn combinations_that_can_be_met_are_accepted() {
     for section in [
         "MachineID=a\nMachineMetadata=b=c",
@@ -203,6 +218,9 @@ fn combinations_that_can_be_met_are_accepted() {
         "MachineOf=a.service\nConflicts=b.service",
         "MachineOf=a.service\nReplaces=b.service",
         "MachineID=a\nGlobal=false",
+        "MachineID=a\nMachineID=b",
+        "Conflicts=hello.service *",
+        "Replaces=hello.service",
         "MachineOf=a.service\nConflicts=[",
     ] {
         assert_eq!(directives(section, "hello.service").map(|_| ()), Ok(()), "{section}");
@@ -264,6 +282,65 @@ fn warnings_say_what_to_write_instead() {
             r#"Global=12 in [X-Fleet] section: write "true" or "false""#,
         ]
     );
+}
+
+#[test]
+fn what_has_no_effect_is_told() {
+    for (section, expected) in [
+        ("MachineID=a\nX-ConditionMachineID=a", None),
+        (
+            "X-ConditionMachineID=a\nMachineID=b",
+            Some(
+                "X-ConditionMachineID=a in [X-Fleet] section: a unit has one machine, and another one is named first: remove one of them",
+            ),
+        ),
+        (
+            "MachineID=\"a b\"",
+            Some(
+                "MachineID=a b in [X-Fleet] section: write the id of one machine, or its first eight characters",
+            ),
+        ),
+        (
+            "MachineOf=web@.service",
+            Some(
+                "MachineOf=web@.service in [X-Fleet] section: a template runs nowhere: name an instance of it",
+            ),
+        ),
+        ("Replaces=hell?.service", None),
+        (
+            "Replaces=%n",
+            Some(
+                "Replaces=hello.service in [X-Fleet] section: a unit does not replace itself: name the one that is to give way",
+            ),
+        ),
+    ] {
+        let expected: Vec<_> = expected.into_iter().collect();
+        assert_eq!(read(section).warnings(), expected, "{section}");
+    }
+    let template = directives("MachineOf=db@%i.service", "web@.service").unwrap();
+    assert_eq!(template.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_section_that_is_almost_that_of_the_directives_is_told() {
+    for (section, is_told) in [
+        ("x-fleet", true),
+        ("X-FLEET", true),
+        ("Fleet", true),
+        ("X-Flet", true),
+        ("X-Fleet", false),
+        ("X-Float-Away", false),
+        ("Unit", false),
+        ("Slice", false),
+        ("Install", false),
+    ] {
+        let text = format!("[{section}]\nGlobal=true\nGlobal=no\n");
+        let file = UnitFile::parse(&text).unwrap();
+        let told = Directives::lenient(&file, &"hello.service".parse().unwrap()).warnings();
+        let warning = format!("section [{section}] is ignored, did you mean [X-Fleet]?");
+        let expected = if is_told { vec![warning] } else { vec![] };
+        assert_eq!(told, expected, "{section}");
+    }
 }
 
 #[test]
