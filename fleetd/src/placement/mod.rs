@@ -9,6 +9,8 @@ mod cluster;
 mod eligible;
 mod obstacle;
 mod rules;
+#[cfg(test)]
+mod spellings;
 mod tenants;
 #[cfg(test)]
 pub(crate) mod testing;
