@@ -33,7 +33,7 @@ pub enum Contents {
 }
 
 impl Contents {
-    const fn file(&self) -> &UnitFile {
+    pub(super) const fn file(&self) -> &UnitFile {
         match self {
             Self::Options(file) | Self::Text(file) => file,
         }

@@ -126,6 +126,7 @@ fn told(name: String, outcome: Outcome) -> BatchOutcome {
                 message: None,
                 uid: Some(written.uid),
                 generation: Some(written.generation),
+                warnings: written.warnings,
             }
         }
         Err(error) => BatchOutcome {

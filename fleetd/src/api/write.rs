@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use fleet_units::UnitName;
+use fleet_units::{Directives, UnitName};
+use tracing::warn;
 
 use super::change::{Change, MAX_DOCUMENT, Refusal, Request, accept};
 use super::error::{ApiError, Unavailable};
@@ -31,7 +32,7 @@ pub(super) enum Order {
 }
 
 /// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Written {
     /// Whether it is new or has other contents.
     pub(super) is_created: bool,
@@ -39,6 +40,8 @@ pub(super) struct Written {
     pub(super) uid: i64,
     /// Number of accepted writes.
     pub(super) generation: u64,
+    /// What in its new contents does not do what its author meant.
+    pub(super) warnings: Vec<String>,
     /// Revision of the write; that of the last one if nothing had to be written.
     revision: Revision,
 }
@@ -62,6 +65,7 @@ struct Decided {
     /// None where the unit is new: its uid is the revision at which it lands.
     uid: Option<i64>,
     generation: u64,
+    warnings: Vec<String>,
     /// The written document; none for a removal.
     intended: Option<Unit>,
 }
@@ -143,6 +147,11 @@ impl<S: Store> Writer<S> {
         }
         self.land(group, &mut slots).await;
         let outcomes = self.finish(&orders, slots).await;
+        for (order, outcome) in orders.iter().zip(&outcomes) {
+            for reason in outcome.iter().flat_map(|written| &written.warnings) {
+                warn!(unit = %order.name(), reason, "A unit asks for what cannot be done");
+            }
+        }
         let written = outcomes.iter().flatten().map(|written| written.revision).max();
         if let Some(revision) = written {
             self.view.catch_up(revision).await;
@@ -245,6 +254,7 @@ fn delete(key: String, found: Found) -> Result<Decision, ApiError> {
         is_created: false,
         uid: Some(uid),
         generation,
+        warnings: Vec::new(),
         intended: None,
     })))
 }
@@ -261,7 +271,8 @@ fn put(key: String, request: &Request, found: Found) -> Result<Decision, ApiErro
         Change::Nothing => {
             let generation = existing.map_or(0, |unit| unit.generation);
             let uid = created.unwrap_or_default().0;
-            let written = Written { is_created: false, uid, generation, revision: modified };
+            let (is_created, warnings) = (false, Vec::new());
+            let written = Written { is_created, uid, generation, warnings, revision: modified };
             return Ok(Decision::Done(written));
         }
     };
@@ -269,12 +280,15 @@ fn put(key: String, request: &Request, found: Found) -> Result<Decision, ApiErro
     if value.len() > MAX_DOCUMENT {
         return Err(Refusal::TooLarge(request.name.clone()).into());
     }
+    let contents = request.contents.as_ref().filter(|_| is_created);
+    let directives = contents.map(|new| Directives::lenient(new.file(), &request.name));
     Ok(Decision::Write(Box::new(Decided {
         compare: Compare::Modified(key.clone(), modified),
         write: Write::Put { key, value, lease: None },
         is_created,
         uid: created.map(|created| created.0),
         generation: unit.generation,
+        warnings: directives.map_or_else(Vec::new, |directives| directives.warnings()),
         intended: Some(unit),
     })))
 }
@@ -300,6 +314,7 @@ impl Decided {
             is_created: self.is_created,
             uid: self.uid.unwrap_or(revision.0),
             generation: self.generation,
+            warnings: self.warnings.clone(),
             revision,
         }
     }

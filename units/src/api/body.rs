@@ -52,6 +52,7 @@ const KEYS: &[&str] = &[
     "units",
     "unplaceable",
     "value",
+    "warnings",
 ];
 
 /// The key whose value is a map of other people's keys.

@@ -251,13 +251,14 @@ fn a_batch_survives_the_wire() {
             message: None,
             uid: Some(7),
             generation: Some(1),
+            warnings: vec!["w".into()],
         }],
     };
 
     assert_eq!(from_json::<BatchRequest>(text(&request).as_bytes()).unwrap(), request);
     assert_eq!(
         text(&reply),
-        r#"{"units":[{"name":"a.service","status":201,"uid":7,"generation":1}]}"#
+        r#"{"units":[{"name":"a.service","status":201,"uid":7,"generation":1,"warnings":["w"]}]}"#
     );
     assert_eq!(from_json::<v2::BatchReply>(text(&reply).as_bytes()).unwrap(), reply);
 }

@@ -145,6 +145,9 @@ pub struct BatchOutcome {
     /// Number of accepted writes, this one included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
+    /// What in its new contents does not do what its author meant, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// An item of the stream of changes.

@@ -63,6 +63,47 @@ async fn each_change_of_a_batch_stands_for_itself() {
 }
 
 #[tokio::test]
+async fn new_contents_that_ask_for_what_nobody_knows_are_taken_with_a_warning() {
+    let fixture = Fixture::new(100);
+    let unit = r#","text":"[X-Fleet]\nMachineId=a\nGlobal=maybe\n""#;
+    let launched = r#","desiredState":"launched""#;
+
+    let new = batch(&fixture, &[change("a.service", unit)]).await;
+    let again = batch(&fixture, &[change("a.service", launched), change("b.service", NAP)]).await;
+
+    let warnings = [
+        r#"unrecognized requirement in [X-Fleet] section: "MachineId", did you mean "MachineID"?"#,
+        r#"Global=maybe in [X-Fleet] section: write "true" or "false""#,
+    ];
+    assert_eq!((new[0].status, &new[0].warnings[..]), (201, &warnings.map(str::to_owned)[..]));
+    assert_eq!([&again[0].warnings, &again[1].warnings], [&Vec::<String>::new(); 2]);
+}
+
+#[tokio::test]
+async fn contradictory_directives_are_refused_with_a_sentence() {
+    let fixture = Fixture::new(100);
+    let section = |lines: &str| format!(r#","text":"[X-Fleet]\n{lines}\n""#);
+    let cases = [
+        ("Global=true\\nMachineOf=b.service", "Global cannot be used with Peers"),
+        (
+            "MachineOf=b.service\\nConflicts=b*",
+            "unresolvable requirements: peer \"b.service\" matches conflict \"b*\"",
+        ),
+        (
+            "MachineOf=%n",
+            "MachineOf names a.service itself, which would wait for itself for ever: name the unit \
+             to join",
+        ),
+    ];
+
+    for (lines, message) in cases {
+        let outcomes = batch(&fixture, &[change("a.service", &section(lines))]).await;
+        assert_eq!(told(&outcomes[0]), ("a.service", 400, Some(message), None), "{lines}");
+    }
+    assert_eq!(fixture.ask("GET /fleet/v1/units", "").await, "200 {}");
+}
+
+#[tokio::test]
 async fn many_units_land_in_few_transactions() {
     let fixture = Fixture::new(1000);
     let changes: Vec<_> =
