@@ -22,6 +22,8 @@ pub struct Cluster {
     pub units: BTreeMap<UnitName, UnitView>,
     /// Who holds what at present.
     pub board: Board,
+    /// Units that name a unit in MachineOf.
+    pub(super) followers: BTreeMap<UnitName, BTreeSet<UnitName>>,
     chains: Chains,
 }
 
@@ -142,9 +144,11 @@ impl Cluster {
             .filter(|machine| machine.availability == Availability::Open)
             .map(|machine| &machine.id);
         let board = seated(Board::new(takers), &machines, &units);
-        let chains = Chains::new(needs(&units));
+        let needs = needs(&units);
+        let followers = followers(&needs);
+        let chains = Chains::new(needs);
         cache.prune();
-        Self { machines, units, board, chains }
+        Self { machines, units, board, followers, chains }
     }
 
     /// Machine that holds a unit, if that is not global.
@@ -333,4 +337,16 @@ fn needs(units: &BTreeMap<UnitName, UnitView>) -> BTreeMap<UnitName, BTreeSet<Un
         .filter(|(_, record)| !record.rules.peers.is_empty())
         .map(|(name, record)| (name.clone(), record.rules.peers.iter().cloned().collect()))
         .collect()
+}
+
+fn followers(
+    needs: &BTreeMap<UnitName, BTreeSet<UnitName>>,
+) -> BTreeMap<UnitName, BTreeSet<UnitName>> {
+    let mut followers: BTreeMap<UnitName, BTreeSet<UnitName>> = BTreeMap::new();
+    for (name, peers) in needs {
+        for peer in peers {
+            followers.entry(peer.clone()).or_default().insert(name.clone());
+        }
+    }
+    followers
 }

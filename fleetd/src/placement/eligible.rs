@@ -1,4 +1,13 @@
 //! The judge of whether a machine may take a unit.
+//!
+//! `Replaces=` is a conflict with a winner. The two never share a machine; a unit that is to be
+//! placed may go where units run that it replaces, and these leave the machine. It does not push
+//! away what would push it away in return, see [`Cluster::are_rivals`], nor what has to stay as it
+//! is because its documents cannot be read.
+
+use std::collections::BTreeSet;
+
+use fleet_units::{MachineId, UnitName};
 
 use super::board::Board;
 use super::cluster::{Availability, Cluster, MachineView};
@@ -28,7 +37,8 @@ pub fn eligible(
     accepts(machine)?;
     matches(unit, machine)?;
     has_peers(unit, machine, neighbours)?;
-    has_no_conflict(unit, machine, neighbours)
+    has_no_conflict(unit, machine, neighbours)?;
+    is_not_replaced(unit, machine, neighbours)
 }
 
 fn accepts(machine: &MachineView) -> Result<(), Obstacle> {
@@ -98,7 +108,7 @@ pub fn has_peers(
     Err(Obstacle::MachineOf { peer: peer.to_string(), problem })
 }
 
-/// Judges Conflicts, whichever side declares them.
+/// Judges Conflicts, whichever side declares them, and Replaces where nobody gives way.
 ///
 /// # Errors
 ///
@@ -108,9 +118,49 @@ pub fn has_no_conflict(
     machine: &MachineView,
     neighbours: &Neighbours<'_>,
 ) -> Result<(), Obstacle> {
-    let tenants = neighbours.board.tenants(&machine.id);
-    match tenants.and_then(|tenants| tenants.conflict_with(unit)) {
-        Some(with) => Err(Obstacle::Conflict { with: with.clone() }),
+    let Neighbours { cluster, board } = neighbours;
+    let Some(tenants) = board.tenants(&machine.id) else { return Ok(()) };
+    if let Some(with) = tenants.conflicting(unit).next() {
+        return Err(Obstacle::Conflict { with: with.clone() });
+    }
+    for with in tenants.replaced_by(unit) {
+        if cluster.units.get(with).is_some_and(|with| with.is_frozen) {
+            return Err(Obstacle::Immovable { unit: with.clone() });
+        }
+        if cluster.are_rivals(&unit.name, with) {
+            return Err(Obstacle::Rival { with: with.clone() });
+        }
+    }
+    let mut replacing = tenants.replacing(unit).map(|with| &with.name);
+    match replacing.find(|with| cluster.are_rivals(with, &unit.name)) {
+        Some(with) => Err(Obstacle::Rival { with: with.clone() }),
         None => Ok(()),
     }
+}
+
+/// Judges Replaces where this unit is the one that gives way.
+///
+/// # Errors
+///
+/// Names the unit that replaces it.
+pub fn is_not_replaced(
+    unit: &Rules,
+    machine: &MachineView,
+    neighbours: &Neighbours<'_>,
+) -> Result<(), Obstacle> {
+    let tenants = neighbours.board.tenants(&machine.id);
+    match tenants.and_then(|tenants| tenants.replacing(unit).next()) {
+        Some(by) => Err(Obstacle::Replaced { by: by.name.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Units on a machine that have to go if it takes this one.
+#[must_use]
+pub fn displaced(unit: &Rules, machine: &MachineId, board: &Board) -> BTreeSet<UnitName> {
+    if unit.replaces.is_empty() {
+        return BTreeSet::new();
+    }
+    let tenants = board.tenants(machine).into_iter();
+    tenants.flat_map(|tenants| tenants.replaced_by(unit)).cloned().collect()
 }

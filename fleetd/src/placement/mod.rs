@@ -7,7 +7,9 @@ mod board;
 mod chain;
 mod cluster;
 mod eligible;
+mod names;
 mod obstacle;
+mod rivals;
 mod rules;
 #[cfg(test)]
 mod spellings;
@@ -23,7 +25,10 @@ use fleet_units::{MachineId, UnitName};
 
 pub use board::Board;
 pub use cluster::{AssignmentView, Availability, Cluster, MachineView, RecordView, UnitView};
-pub use eligible::{Neighbours, eligible, has_no_conflict, has_peers, matches};
+pub use eligible::{
+    Neighbours, displaced, eligible, has_no_conflict, has_peers, is_not_replaced, matches,
+};
+pub use names::Names;
 pub use obstacle::{Obstacle, PeerProblem};
 pub use rules::{Rules, RulesCache};
 pub use tenants::Tenants;

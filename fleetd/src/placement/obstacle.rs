@@ -56,6 +56,22 @@ pub enum Obstacle {
         /// That unit.
         with: UnitName,
     },
+    /// A unit here replaces this one.
+    Replaced {
+        /// That unit.
+        by: UnitName,
+    },
+    /// A unit here and this one replace each other, directly or by way of others: neither gives
+    /// way.
+    Rival {
+        /// That unit.
+        with: UnitName,
+    },
+    /// The unit replaces one here that has to stay as it is.
+    Immovable {
+        /// The unit that stays.
+        unit: UnitName,
+    },
     /// The unit is still being stopped where it was.
     Stopping {
         /// The machine that has to stop it first.
@@ -95,7 +111,12 @@ impl Obstacle {
             | Self::MachineId { .. }
             | Self::Metadata { .. }
             | Self::Cycle(_) => true,
-            Self::MachineOf { .. } | Self::Conflict { .. } | Self::Stopping { .. } => false,
+            Self::MachineOf { .. }
+            | Self::Conflict { .. }
+            | Self::Replaced { .. }
+            | Self::Rival { .. }
+            | Self::Immovable { .. }
+            | Self::Stopping { .. } => false,
         }
     }
 }
@@ -136,6 +157,13 @@ impl fmt::Display for Obstacle {
                 Ok(())
             }
             Self::Conflict { with } => write!(f, "conflicts with {with} there"),
+            Self::Replaced { by } => write!(f, "has {by}, which replaces the unit"),
+            Self::Rival { with } => {
+                write!(f, "has {with}: each replaces the other, so neither gives way")
+            }
+            Self::Immovable { unit } => {
+                write!(f, "has {unit}, which stays: its stored documents cannot be read")
+            }
             Self::Stopping { on } => {
                 write!(f, "waits: the unit is still being stopped on machine {}", on.short())
             }

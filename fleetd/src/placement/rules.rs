@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fleet_units::{Directives, Glob, UnitFile, UnitHash, UnitName};
+use fleet_units::{Directives, UnitFile, UnitHash, UnitName};
 
-/// Where a glob stops being plain text.
-const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
+use super::names::Names;
 
 /// A unit's directives, prepared for the questions that placement asks.
 #[derive(Clone, Debug)]
@@ -19,19 +18,12 @@ pub struct Rules {
     pub peers: Vec<UnitName>,
     /// The first MachineOf value that can be no unit's name.
     pub impossible_peer: Option<String>,
-    /// Conflicts that name one unit.
-    pub(super) literals: Vec<String>,
-    /// Conflicts with blanks to fill.
-    pub(super) patterns: Vec<Pattern>,
+    /// Units that must not be on the same machine.
+    pub conflicts: Names,
+    /// Units that give way to it.
+    pub replaces: Names,
     /// Whether the text is no unit file, so that nobody knows what it asks.
     pub(super) is_broken: bool,
-}
-
-/// A glob with the text that all its matches begin with.
-#[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    pub(super) glob: Glob,
-    pub(super) start: String,
 }
 
 impl Rules {
@@ -59,14 +51,12 @@ impl Rules {
                 Err(_) => impossible_peer = impossible_peer.or_else(|| Some(peer.clone())),
             }
         }
-        let literals = directives.conflicts.iter().filter_map(Glob::as_literal).collect();
-        let patterns = directives
-            .conflicts
-            .iter()
-            .filter(|glob| !glob.is_malformed() && glob.as_literal().is_none())
-            .map(Pattern::of)
-            .collect();
-        Self { name, peers, impossible_peer, literals, patterns, directives, is_broken: false }
+        let conflicts = Names::of(&directives.conflicts);
+        // It would push others away wherever it goes; nobody can submit such a unit.
+        let replaces = if directives.global { &[] } else { directives.replaces.as_slice() };
+        let replaces = Names::of(replaces);
+        let is_broken = false;
+        Self { name, directives, peers, impossible_peer, conflicts, replaces, is_broken }
     }
 
     /// Whether the unit has to join others.
@@ -79,13 +69,6 @@ impl Rules {
     #[must_use]
     pub const fn is_global(&self) -> bool {
         self.directives.global
-    }
-}
-
-impl Pattern {
-    fn of(glob: &Glob) -> Self {
-        let start = glob.as_str().split(SPECIAL).next().unwrap_or_default().to_owned();
-        Self { glob: glob.clone(), start }
     }
 }
 

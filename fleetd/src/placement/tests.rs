@@ -191,6 +191,9 @@ fn only_obstacles_that_another_unit_makes_may_pass() {
         Obstacle::Conflict { with: unit("db.service") },
         Obstacle::MachineOf { peer, problem: PeerProblem::Unknown },
         Obstacle::Stopping { on: machine("a") },
+        Obstacle::Replaced { by: unit("db.service") },
+        Obstacle::Rival { with: unit("db.service") },
+        Obstacle::Immovable { unit: unit("db.service") },
     ];
     let lasting = [
         Obstacle::Template,
@@ -201,8 +204,102 @@ fn only_obstacles_that_another_unit_makes_may_pass() {
         Obstacle::Outdated { needed: 2 },
     ];
 
-    assert_eq!(passing.map(|obstacle| obstacle.is_lasting()), [false; 3]);
+    assert_eq!(passing.map(|obstacle| obstacle.is_lasting()), [false; 6]);
     assert_eq!(lasting.map(|obstacle| obstacle.is_lasting()), [true; 6]);
+}
+
+#[test]
+fn legacy_spellings_ask_for_the_same() {
+    let mut world = World::with_machines("ab");
+    world.join("c", "role=web");
+    world.launch("db.service", "");
+    world.hold("a", "db.service");
+    world.launch("id.service", "X-ConditionMachineID=a");
+    world.launch("boot.service", "X-ConditionMachineBootID=a");
+    world.launch("of.service", "X-ConditionMachineOf=db.service");
+    world.launch("shy.service", "X-Conflicts=db.service");
+    world.launch("web.service", "X-ConditionMachineMetadata=role=web");
+
+    let admitting = |name: &str| {
+        let obstacles = explain(&world.cluster(), &unit(name));
+        ["a", "b", "c"].into_iter().filter(|id| !obstacles.contains_key(*id)).collect::<String>()
+    };
+    assert_eq!(
+        ["id.service", "boot.service", "of.service", "shy.service", "web.service"].map(admitting),
+        ["a", "a", "a", "bc", "c"]
+    );
+}
+
+#[test]
+fn a_unit_may_go_where_it_replaces_another_and_the_other_may_not_come_back() {
+    let mut world = World::with_machines("ab");
+    world.launch("old.service", "");
+    world.hold("a", "old.service");
+    world.launch("new.service", "Replaces=old.service");
+
+    assert_eq!(reasons(&world, "new.service"), Vec::<String>::new());
+    world.hold("b", "new.service");
+    assert_eq!(reasons(&world, "old.service"), ["b has new.service, which replaces the unit"]);
+}
+
+#[test]
+fn nobody_pushes_away_what_would_push_it_away_in_return() {
+    let mut world = World::with_machines("a");
+    world.launch("one.service", "Replaces=two.service");
+    world.launch("two.service", "Replaces=one.service");
+    world.launch("three.service", "Replaces=three-child.service");
+    world.launch("three-child.service", "MachineOf=base.service\nReplaces=four.service");
+    world.launch("base.service", "");
+    world.launch("four.service", "Replaces=base.service");
+    for name in ["one.service", "base.service"] {
+        world.hold("a", name);
+    }
+
+    assert_eq!(
+        ["two.service", "four.service", "three.service"].map(|name| reasons(&world, name)),
+        [
+            vec!["a has one.service: each replaces the other, so neither gives way".to_owned()],
+            vec!["a has base.service: each replaces the other, so neither gives way".to_owned()],
+            vec![],
+        ]
+    );
+}
+
+#[test]
+fn a_unit_whose_documents_cannot_be_read_gives_no_way() {
+    let mut world = World::with_machines("a");
+    world.launch("old.service", "");
+    world.hold("a", "old.service");
+    world.put_raw(&Key::Placed(unit("old.service")), b"{}".to_vec());
+    world.launch("new.service", "Replaces=old.service");
+
+    assert_eq!(
+        reasons(&world, "new.service"),
+        ["a has old.service, which stays: its stored documents cannot be read"]
+    );
+}
+
+#[test]
+fn an_undone_board_is_what_it_was() {
+    let machines = ["a", "b"].map(machine);
+    let mut board = Board::new(&machines);
+    let rules = |name: &str, text: &str| std::sync::Arc::new(Rules::of(&unit(name), text));
+    let one = rules("1.service", "[X-Fleet]\nConflicts=2.service\n");
+    let other = rules("1.service", "");
+    board.put(&one, &machines[0]);
+
+    let mark = board.mark();
+    board.put(&other, &machines[1]);
+    board.put(&rules("2.service", ""), &machines[0]);
+    board.remove(&unit("1.service"), &machines[1]);
+    board.undo(mark);
+
+    let second = rules("2.service", "");
+    let tenants = board.tenants(&machines[0]).unwrap();
+    assert_eq!(tenants.conflicting(&second).collect::<Vec<_>>(), [&unit("1.service")]);
+    assert_eq!(board.place_of(&unit("1.service")), Some(&machines[0]));
+    assert_eq!(board.by_load().collect::<Vec<_>>(), [&machines[1], &machines[0]]);
+    assert!(!board.holds(&machines[1], &unit("1.service")));
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Holders: who keeps what it has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fleet_units::{MachineId, UnitName};
 
-use super::{Decision, Draft, ReleaseReason};
+use super::{Decision, Draft, Group, ReleaseReason};
 use crate::placement::{
     AssignmentView, MachineView, Obstacle, RecordView, UnitView, has_no_conflict, has_peers,
-    matches,
+    is_not_replaced, matches,
 };
 use crate::registry::document::Phase;
 
@@ -53,15 +53,36 @@ impl<'a> Draft<'a> {
         }
         self.unseat_lonely(&holders, &mut unsuited);
         self.unseat_conflicting(&holders, &mut unsuited);
+        self.unseat_replaced(&holders, &mut unsuited);
         self.unseat_lonely(&holders, &mut unsuited);
-        for ((unit, machine), obstacle) in &unsuited {
-            self.release(unit, machine, ReleaseReason::Unsuited(obstacle.clone()));
-        }
-        for holder in &holders {
-            if !unsuited.contains_key(&seat(holder)) && !holder.is_current() {
-                let (unit, machine) = (holder.name.clone(), holder.machine.id.clone());
-                self.groups.push(vec![Decision::Update { unit, machine }]);
+        self.decide(&holders, &unsuited);
+    }
+
+    /// Releases who cannot stay and updates who stays; a unit that replaces others together with
+    /// these.
+    fn decide(&mut self, holders: &[Holder<'a>], unsuited: &Unsuited<'a>) {
+        let updated: Vec<_> = holders
+            .iter()
+            .filter(|holder| !unsuited.contains_key(&seat(holder)) && !holder.is_current())
+            .collect();
+        let seats: BTreeSet<_> = updated.iter().map(|holder| seat(holder)).collect();
+        let mut replaced: BTreeMap<_, Group> = BTreeMap::new();
+        for ((unit, machine), obstacle) in unsuited {
+            let release = self.releasing(unit, machine, ReleaseReason::Unsuited(obstacle.clone()));
+            let by = match obstacle {
+                Obstacle::Replaced { by } => seats.get(&(by, *machine)),
+                _ => None,
+            };
+            match by {
+                Some(by) => replaced.entry(*by).or_default().push(release),
+                None => self.groups.push(vec![release]),
             }
+        }
+        for holder in updated {
+            let mut group = replaced.remove(&seat(holder)).unwrap_or_default();
+            let (unit, machine) = (holder.name.clone(), holder.machine.id.clone());
+            group.push(Decision::Update { unit, machine });
+            self.groups.push(group);
         }
     }
 
@@ -144,6 +165,20 @@ impl<'a> Draft<'a> {
             match has_no_conflict(&holder.record.rules, holder.machine, &self.neighbours()) {
                 Ok(()) => self.board.put(&holder.record.rules, &holder.machine.id),
                 Err(obstacle) => drop(unsuited.insert(seat(holder), obstacle)),
+            }
+        }
+    }
+
+    /// Unseats those that another holder replaces.
+    fn unseat_replaced(&mut self, holders: &[Holder<'a>], unsuited: &mut Unsuited<'a>) {
+        for holder in holders {
+            if unsuited.contains_key(&seat(holder)) {
+                continue;
+            }
+            let rules = &holder.record.rules;
+            if let Err(obstacle) = is_not_replaced(rules, holder.machine, &self.neighbours()) {
+                self.board.remove(holder.name, &holder.machine.id);
+                unsuited.insert(seat(holder), obstacle);
             }
         }
     }

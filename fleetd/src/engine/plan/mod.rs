@@ -1,12 +1,25 @@
 //! The plan: from the cluster as it is to the decisions that bring it where it should be.
 //!
 //! Pure and in full each time. Sticky and ordered: holders first, by age, one whose text changed
-//! last; then global units; then what has no machine. A holder beats a newcomer.
+//! last; then global units; then what has no machine. A holder beats a newcomer, unless the
+//! newcomer replaces it.
+//!
+//! `Replaces=`: the newcomer goes to the least loaded machine where units run that it replaces, if
+//! one of these suits it, else to the least loaded of all that suit it. The units that it replaces
+//! there are released in the same transaction; the agent starts the newcomer once they have
+//! stopped. A unit that comes from a lost machine pushes others away only if there is no room
+//! elsewhere, and one that holds a machine and begins to replace another there pushes that away at
+//! once. Who was pushed away is placed anew when it has stopped, on any machine but those where the
+//! other runs, or waits. A global unit leaves that one machine. In one round a unit takes one
+//! machine and is pushed away once, and nobody pushes away what was placed in that round. Rivals
+//! ([`Cluster::are_rivals`]) merely conflict: who holds the machine stays.
 
 mod holders;
 mod pending;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod replaces;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -83,9 +96,19 @@ impl<'a> Draft<'a> {
     }
 
     fn release(&mut self, unit: &'a UnitName, machine: &'a MachineId, reason: ReleaseReason) {
+        let release = self.releasing(unit, machine, reason);
+        self.groups.push(vec![release]);
+    }
+
+    /// A release for somebody's group.
+    fn releasing(
+        &mut self,
+        unit: &'a UnitName,
+        machine: &'a MachineId,
+        reason: ReleaseReason,
+    ) -> Decision {
         self.released.insert((unit, machine));
-        let (unit, machine) = (unit.clone(), machine.clone());
-        self.groups.push(vec![Decision::Release { unit, machine, reason }]);
+        Decision::Release { unit: unit.clone(), machine: machine.clone(), reason }
     }
 
     /// Releases what nobody wants any more, wherever it is: stopping it can double nothing.

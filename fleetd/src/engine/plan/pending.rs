@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use fleet_units::{MachineId, UnitName};
 
-use super::{Decision, Draft, Group};
-use crate::placement::{Availability, RecordView, UnitView, eligible};
+use super::{Decision, Draft, Group, ReleaseReason};
+use crate::placement::{Availability, Obstacle, RecordView, UnitView, displaced, eligible};
 use crate::registry::document::Phase;
 
 /// A unit that wants a machine.
@@ -58,11 +58,15 @@ impl<'a> Draft<'a> {
 
     fn place_component(&mut self, mut units: Vec<Pending<'a>>) {
         while !units.is_empty()
-            && let Some((machine, fitting)) = self.best_fit(&units)
+            && let Some(machine) = self.best_fit(&units)
         {
             let mut group = Group::new();
-            for unit in fitting {
-                self.board.put(&unit.record.rules, &machine);
+            for (unit, displaced) in self.seat(&units, &machine) {
+                for (other, from) in displaced {
+                    let reason =
+                        ReleaseReason::Unsuited(Obstacle::Replaced { by: unit.name.clone() });
+                    group.push(self.releasing(other, from, reason));
+                }
                 self.placed.insert(unit.name);
                 group.push(unit.decision(&machine));
             }
@@ -71,61 +75,103 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The least loaded machine that fits all, else one that fits most, with those that fit.
+    /// The least loaded machine that fits all, else one that fits most.
     ///
     /// A follower that fits nowhere must not keep the unit that it follows from running.
-    fn best_fit(&mut self, units: &[Pending<'a>]) -> Option<(MachineId, Vec<Pending<'a>>)> {
+    fn best_fit(&mut self, units: &[Pending<'a>]) -> Option<MachineId> {
         if let [unit] = units {
-            return self.fit(unit).map(|machine| (machine, vec![*unit]));
+            return self.fit(unit);
         }
-        let candidates: Vec<_> = self.board.by_load().cloned().collect();
-        let mut best: Option<(MachineId, Vec<_>)> = None;
-        for machine in candidates {
-            let fitting = self.fitting(units, &machine);
-            if fitting.len() == units.len() {
-                return Some((machine, fitting));
+        let mut best: Option<(MachineId, usize)> = None;
+        for machine in self.candidates(units) {
+            let mark = self.board.mark();
+            let fitting = self.seat(units, &machine).len();
+            self.board.undo(mark);
+            if fitting == units.len() {
+                return Some(machine);
             }
-            if fitting.len() > best.as_ref().map_or(0, |(_, best)| best.len()) {
+            if fitting > best.as_ref().map_or(0, |(_, best)| *best) {
                 best = Some((machine, fitting));
             }
         }
-        best
+        best.map(|(machine, _)| machine)
     }
 
-    /// The least loaded machine that takes a unit.
-    fn fit(&self, unit: &Pending<'_>) -> Option<MachineId> {
+    /// The machines for a group, the best first: by load, after those where units run that it
+    /// replaces. What comes from a lost machine rather goes where nobody has to give way.
+    fn candidates(&self, units: &[Pending<'a>]) -> Vec<MachineId> {
+        let mut candidates: Vec<_> = self.board.by_load().cloned().collect();
+        if units.iter().any(|unit| !unit.record.rules.replaces.is_empty()) {
+            let is_new = units.iter().all(|unit| unit.from.is_none());
+            candidates.sort_by_cached_key(|machine| {
+                let replaces = |unit: &Pending<'_>| {
+                    !displaced(&unit.record.rules, machine, &self.board).is_empty()
+                };
+                units.iter().any(replaces) != is_new
+            });
+        }
+        candidates
+    }
+
+    /// The best machine that takes a unit.
+    fn fit(&self, unit: &Pending<'a>) -> Option<MachineId> {
         let rules = &unit.record.rules;
         let takes = |machine: &&MachineId| self.takes(machine, unit);
         // Where a unit that it must join runs is the only place to look.
-        match rules.peers.iter().find_map(|peer| self.board.place_of(peer)) {
-            Some(joined) => Some(joined).filter(takes),
-            None => self.board.by_load().find(takes),
+        if let Some(joined) = rules.peers.iter().find_map(|peer| self.board.place_of(peer)) {
+            return Some(joined).filter(takes).cloned();
         }
-        .cloned()
+        if rules.replaces.is_empty() {
+            return self.board.by_load().find(takes).cloned();
+        }
+        self.candidates(&[*unit]).into_iter().find(|machine| takes(&machine))
     }
 
     fn takes(&self, machine: &MachineId, unit: &Pending<'_>) -> bool {
+        let rules = &unit.record.rules;
         let machine = self.cluster.machines.get(machine);
         machine.is_some_and(|machine| {
-            eligible(&unit.record.rules, machine, &self.neighbours()).is_ok()
+            eligible(rules, machine, &self.neighbours()).is_ok()
+                && displaced(rules, &machine.id, &self.board)
+                    .iter()
+                    .all(|other| self.holds_in_truth(&machine.id, other).is_some())
         })
     }
 
-    /// The units that a machine would take, each in the company of those before it.
-    fn fitting(&mut self, units: &[Pending<'a>], machine: &MachineId) -> Vec<Pending<'a>> {
-        let mut fitting = Vec::new();
+    /// The assignment of a unit that holds a machine already, not only in this plan.
+    fn holds_in_truth(
+        &self,
+        machine: &MachineId,
+        unit: &UnitName,
+    ) -> Option<(&'a UnitName, &'a MachineId)> {
+        let (name, unit) = self.cluster.units.get_key_value(unit)?;
+        let (machine, assignment) = unit.assignments.get_key_value(machine)?;
+        (assignment.phase == Phase::Held).then_some((name, machine))
+    }
+
+    /// Seats the units that a machine takes, each in the company of those before it; returns them
+    /// with those that gave way.
+    fn seat(&mut self, units: &[Pending<'a>], machine: &MachineId) -> Vec<Seated<'a>> {
+        let mut seated = Vec::new();
         for unit in units {
-            if self.takes(machine, unit) {
-                self.board.put(&unit.record.rules, machine);
-                fitting.push(*unit);
+            if !self.takes(machine, unit) {
+                continue;
             }
+            let rules = &unit.record.rules;
+            let displaced = displaced(rules, machine, &self.board);
+            for other in &displaced {
+                self.board.remove(other, machine);
+            }
+            self.board.put(rules, machine);
+            let held = |other| self.holds_in_truth(machine, other);
+            seated.push((*unit, displaced.iter().filter_map(held).collect()));
         }
-        for unit in &fitting {
-            self.board.remove(unit.name, machine);
-        }
-        fitting
+        seated
     }
 }
+
+/// A unit, and those that gave way to it.
+type Seated<'a> = (Pending<'a>, Vec<(&'a UnitName, &'a MachineId)>);
 
 impl Pending<'_> {
     fn decision(&self, machine: &MachineId) -> Decision {

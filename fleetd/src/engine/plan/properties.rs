@@ -11,7 +11,7 @@ use crate::placement::testing::{World, machine, text};
 const MACHINES: [&str; 4] = ["a", "b", "c", "d"];
 const UNITS: [&str; 6] =
     ["u1.service", "u2.service", "u3.service", "w@1.service", "w@2.service", "w@3.service"];
-const DIRECTIVES: [&str; 9] = [
+const DIRECTIVES: [&str; 13] = [
     "",
     "",
     "Conflicts=w@*.service",
@@ -20,6 +20,10 @@ const DIRECTIVES: [&str; 9] = [
     "MachineOf=u2.service",
     "MachineMetadata=role=web",
     "MachineID=b",
+    "Replaces=u1.service",
+    "Replaces=u3.service",
+    "Replaces=w@*.service",
+    "MachineOf=u1.service\nReplaces=w@1.service",
     "Global=true",
 ];
 

@@ -14,7 +14,7 @@ pub(in crate::engine) fn lost(ids: &str) -> Outlook {
 }
 
 /// The plan as lines of text; groups of more than one in brackets.
-fn decide(world: &World, outlook: &Outlook) -> Vec<String> {
+pub(super) fn decide(world: &World, outlook: &Outlook) -> Vec<String> {
     let line = |decision: &Decision| match decision {
         Decision::Place { unit, machine } => format!("place {unit} on {machine}"),
         Decision::Move { unit, from, to } => format!("move {unit} from {from} to {to}"),
@@ -60,7 +60,7 @@ pub(in crate::engine) fn settle(world: &mut World, outlook: &Outlook) {
     panic!("does not settle: {:?}", decide(world, outlook));
 }
 
-const NOTHING: [&str; 0] = [];
+pub(super) const NOTHING: [&str; 0] = [];
 
 #[test]
 fn units_spread_by_load_and_machine_id() {
@@ -400,6 +400,36 @@ fn a_global_unit_that_conflicts_with_another_starts_nowhere() {
 
     settle(&mut world, &lost(""));
     assert_eq!(world.schedule(), ["a one.service", "b one.service"]);
+}
+
+#[test]
+fn a_global_unit_runs_where_no_other_unit_minds_and_comes_when_that_has_gone() {
+    let mut world = World::with_machines("ab");
+    world.launch("loud.service", "Conflicts=all.service");
+    settle(&mut world, &lost(""));
+    world.launch("all.service", "Global=true");
+
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule(), ["a loud.service", "b all.service"]);
+    world.destroy("loud.service");
+    settle(&mut world, &lost(""));
+    assert_eq!(world.schedule(), ["a all.service", "b all.service"]);
+}
+
+#[test]
+fn a_chain_of_machine_of_is_settled_in_one_round() {
+    let mut world = World::with_machines("ab");
+    world.launch("1.service", "MachineOf=2.service");
+    world.launch("2.service", "MachineOf=3.service");
+    world.launch("3.service", "MachineOf=4.service");
+    world.launch("4.service", "");
+    world.launch("other.service", "");
+
+    land(&mut world, &lost(""));
+    assert_eq!(
+        world.schedule(),
+        ["a 1.service", "a 2.service", "a 3.service", "a 4.service", "b other.service"]
+    );
 }
 
 #[test]

@@ -258,7 +258,10 @@ impl Basis<'_> {
             }
             ReleaseReason::Unsuited(obstacle) => {
                 self.expect_suited(parts, unit, machine);
-                if let Obstacle::Conflict { with } = obstacle {
+                if let Obstacle::Conflict { with }
+                | Obstacle::Rival { with }
+                | Obstacle::Replaced { by: with } = obstacle
+                {
                     let other = Key::Schedule(machine.clone(), with.clone());
                     self.expect(parts, [Key::Unit(with.clone()), other]);
                 }
