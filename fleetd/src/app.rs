@@ -1,7 +1,7 @@
 //! Starts the parts of fleetd, tells the service manager and the API how they are, and ends them
 //! in order.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,12 +14,15 @@ use tracing::{info, warn};
 
 use crate::agent::{Agent, AgentSettings, Handle, Registration, Shutdown};
 use crate::api::{self, ApiSettings, Unavailable};
-use crate::config::Settings;
+use crate::config::{Settings, StoreChoice, StoreReason};
 use crate::engine::{Engine, EngineSettings};
 use crate::file::FileError;
 use crate::machine;
 use crate::notify;
 use crate::registry::document::{Machine, VERSION};
+use crate::registry::key::is_unit;
+use crate::store::Store;
+use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::etcd::EtcdStore;
 use crate::systemd::dbus::{Bus, DbusSystemd};
 
@@ -29,6 +32,8 @@ const SOCKET: &str = "/run/fleet.sock";
 const RUN_DIRECTORY: &str = "/run/fleet";
 /// What has to survive it.
 const STATE_DIRECTORY: &str = "/var/lib/fleet";
+/// Where in it the embedded store is.
+const DATABASE: &str = "store.redb";
 
 /// systemd is told that fleetd is there by then, even if the store is not.
 const REGISTRATION: Duration = Duration::from_secs(5);
@@ -36,6 +41,8 @@ const REGISTRATION: Duration = Duration::from_secs(5);
 const LEAVING: Duration = Duration::from_secs(90);
 /// Answers under way.
 const ANSWERING: Duration = Duration::from_secs(5);
+/// The last write of the embedded store.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Why fleetd cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +53,24 @@ pub enum AppError {
     /// The settings for etcd cannot be used.
     #[error(transparent)]
     Store(#[from] crate::store::etcd::EtcdOptionsError),
+    /// The embedded store cannot be opened.
+    #[error(transparent)]
+    Embedded(#[from] embedded::OpenError),
+    /// With etcd the units of the embedded store would be forgotten.
+    #[error(
+        "{path} holds {units} of this machine, and etcd is to be used: {reason}; set \
+         store=embedded to go on with them, or move the file away to leave them behind",
+        path = path.display(),
+        units = counted(*units)
+    )]
+    Forgotten {
+        /// The embedded store.
+        path: PathBuf,
+        /// How many units it holds.
+        units: usize,
+        /// Why etcd.
+        reason: StoreReason,
+    },
     /// systemd cannot be reached.
     #[error(transparent)]
     Systemd(#[from] crate::systemd::SystemdError),
@@ -66,15 +91,52 @@ pub enum AppError {
 ///
 /// If it cannot start, or not go on.
 pub async fn run(settings: Settings) -> Result<(), AppError> {
+    let database = Path::new(STATE_DIRECTORY).join(DATABASE);
+    let reason = &settings.store_reason;
+    match &settings.store {
+        StoreChoice::Etcd(options) => {
+            info!(endpoints = ?options.endpoints, %reason, "Using etcd as the store");
+            refuse_to_forget(&database, reason).await?;
+            serve(&settings, EtcdStore::connect(options)?).await
+        }
+        StoreChoice::Embedded => {
+            info!(path = %database.display(), %reason, "Using the embedded store");
+            let store = EmbeddedStore::open(&database).await?;
+            let outcome = serve(&settings, store.clone()).await;
+            if timeout(CLOSING, store.close()).await.is_err() {
+                warn!("The embedded store did not close in time");
+            }
+            outcome
+        }
+    }
+}
+
+/// Whoever configures etcd on a machine with units of its own has to say what becomes of them.
+async fn refuse_to_forget(database: &Path, reason: &StoreReason) -> Result<(), AppError> {
+    let keys = embedded::keys_in(database).await?;
+    match keys.iter().filter(|key| is_unit(key)).count() {
+        0 => Ok(()),
+        units => {
+            let (path, reason) = (database.to_owned(), reason.clone());
+            Err(AppError::Forgotten { path, units, reason })
+        }
+    }
+}
+
+fn counted(units: usize) -> String {
+    if units == 1 { "1 unit".to_owned() } else { format!("{units} units") }
+}
+
+/// Runs all parts on a store.
+async fn serve(settings: &Settings, store: impl Store) -> Result<(), AppError> {
     let mut signals = Signals::new().map_err(AppError::Signals)?;
     let machine = machine::machine_id()?;
     let listeners = api::listen(Path::new(SOCKET), settings.insecure_tcp)?;
-    let store = EtcdStore::connect(&settings.etcd)?;
     let bus = if settings.systemd_user { Bus::User } else { Bus::System };
     let systemd = DbusSystemd::connect(bus).await?;
     let agent_settings = AgentSettings {
         machine: machine.clone(),
-        presence: presence(&settings)?,
+        presence: presence(settings)?,
         agent_ttl: settings.agent_ttl,
         prefix: settings.prefix.clone(),
         units_directory: settings.units_directory.clone(),
@@ -230,5 +292,65 @@ impl Signals {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::chain;
+    use crate::store::{Transaction, Write};
+
+    async fn database(directory: &tempfile::TempDir, key: &str) -> PathBuf {
+        let path = directory.path().join(DATABASE);
+        let store = EmbeddedStore::open(&path).await.unwrap();
+        let put = Write::Put { key: key.to_owned(), value: b"{}".to_vec(), lease: None };
+        store.commit(Transaction { compares: vec![], writes: vec![put] }).await.unwrap();
+        store.close().await;
+        path
+    }
+
+    #[tokio::test]
+    async fn etcd_is_refused_beside_a_database_that_holds_units() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = database(&directory, "/_coreos.com/fleet/units/hello.service").await;
+
+        let refused = refuse_to_forget(&path, &StoreReason::NothingSaid).await.unwrap_err();
+
+        let expected = format!(
+            "{} holds 1 unit of this machine, and etcd is to be used: the configuration sets \
+             neither store nor etcd_servers, which means an etcd at the default endpoints; set \
+             store=embedded to go on with them, or move the file away to leave them behind",
+            path.display()
+        );
+        assert_eq!(refused.to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn etcd_is_not_refused_for_a_database_without_units_or_for_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = database(&directory, "/_coreos.com/fleet/members/m").await;
+
+        refuse_to_forget(&path, &StoreReason::NothingSaid).await.unwrap();
+        let missing = directory.path().join("none");
+        refuse_to_forget(&missing, &StoreReason::NothingSaid).await.unwrap();
+
+        assert!(!missing.exists());
+    }
+
+    #[tokio::test]
+    async fn etcd_is_refused_beside_a_database_that_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(DATABASE);
+        std::fs::write(&path, "no database ".repeat(999)).unwrap();
+
+        let refused = refuse_to_forget(&path, &StoreReason::NothingSaid).await.unwrap_err();
+
+        let expected = format!(
+            "cannot open the embedded store {}: it is damaged: put a backup in its place, or move \
+             it away to begin with none",
+            path.display()
+        );
+        assert!(chain(&refused).starts_with(&expected), "{}", chain(&refused));
     }
 }

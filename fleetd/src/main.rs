@@ -50,7 +50,6 @@ fn run(sources: Sources) -> ExitCode {
     let file = loaded.file.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     info!(version = env!("CARGO_PKG_VERSION"), configuration = file, "Starting fleetd");
     loaded.notices.iter().for_each(tell);
-    info!(endpoints = ?loaded.settings.etcd.endpoints, "Using etcd as the store");
 
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.worker_threads(WORKERS).enable_all().build() {

@@ -54,6 +54,8 @@ pub struct Written {
 /// The settings of one layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fragment {
+    /// Whether somebody has written anything, be it an empty file.
+    pub is_written: bool,
     /// What is set.
     pub values: BTreeMap<Key, Written>,
     /// What is wrong already now.
@@ -67,14 +69,14 @@ impl Fragment {
         let values = Key::ALL.map(|key| {
             (key, Written { text: key.default_text().to_owned(), place: Place::Default })
         });
-        Self { values: values.into(), problems: Vec::new() }
+        Self { values: values.into(), ..Self::default() }
     }
 
     /// Reads the text of a fleet.conf.
     #[must_use]
     pub fn of_file(path: &Path, text: &str) -> Self {
         let file = file::parse(text);
-        let mut fragment = Self::default();
+        let mut fragment = Self { is_written: true, ..Self::default() };
         for fault in file.faults {
             let place = Place::File { path: path.to_owned(), line: fault.line };
             fragment.problems.push(Problem::new(place, fault.sentence));
@@ -93,6 +95,7 @@ impl Fragment {
         for (variable, text) in variables {
             let Some(name) = variable.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
             if variable != LOG_VARIABLE {
+                fragment.is_written = true;
                 fragment.set(name, text, Place::Environment(variable.clone()));
             }
         }
@@ -105,7 +108,8 @@ impl Fragment {
     #[must_use]
     pub fn of_flags(flags: impl IntoIterator<Item = (Key, String)>) -> Self {
         let written = |(key, text)| (key, Written { text, place: Place::Flag(key) });
-        Self { values: flags.into_iter().map(written).collect(), problems: Vec::new() }
+        let values: BTreeMap<_, _> = flags.into_iter().map(written).collect();
+        Self { is_written: !values.is_empty(), values, problems: Vec::new() }
     }
 
     fn set(&mut self, name: &str, text: String, place: Place) {

@@ -40,6 +40,8 @@ pub enum Key {
     PublicIp,
     /// How long a lost machine's units wait for it.
     RescheduleGrace,
+    /// Which store holds the cluster.
+    Store,
     /// Whether to use the user's systemd.
     SystemdUser,
     /// Entries in one page of the API.
@@ -54,7 +56,7 @@ pub enum Key {
 
 impl Key {
     /// All settings, in the order of their names.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AgentTtl,
         Self::AuthorizedKeysFile,
         Self::DisableEngine,
@@ -73,6 +75,7 @@ impl Key {
         Self::Metadata,
         Self::PublicIp,
         Self::RescheduleGrace,
+        Self::Store,
         Self::SystemdUser,
         Self::TokenLimit,
         Self::UnitsDirectory,
@@ -102,6 +105,7 @@ impl Key {
             Self::Metadata => "metadata",
             Self::PublicIp => "public_ip",
             Self::RescheduleGrace => "reschedule_grace",
+            Self::Store => "store",
             Self::SystemdUser => "systemd_user",
             Self::TokenLimit => "token_limit",
             Self::UnitsDirectory => "units_directory",
@@ -136,7 +140,8 @@ impl Key {
             | Self::EtcdPassword
             | Self::EtcdUsername
             | Self::Metadata
-            | Self::PublicIp => "",
+            | Self::PublicIp
+            | Self::Store => "",
         }
     }
 
@@ -158,6 +163,9 @@ impl Key {
             Self::Metadata => "What units may ask of this machine: key=value,key=value",
             Self::PublicIp => "Address to publish instead of the default route's",
             Self::RescheduleGrace => "Time that the units of a lost machine wait for its return",
+            Self::Store => {
+                "etcd, or embedded: this machine alone (the default if nothing at all is set)"
+            }
             Self::SystemdUser => "Run units in the user's systemd",
             Self::TokenLimit => "Entries in one page of the API",
             Self::UnitsDirectory => "Directory for unit files",

@@ -10,6 +10,8 @@ use super::problem::Problem;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
     values: BTreeMap<Key, Written>,
+    /// Whether any layer but the built-in one was written.
+    pub(super) is_configured: bool,
     /// What was wrong in any layer.
     pub(super) problems: Vec<Problem>,
 }
@@ -18,9 +20,10 @@ impl Merged {
     /// Lays fragments over the built-in values, later ones over earlier ones.
     #[must_use]
     pub fn of_layers(layers: impl IntoIterator<Item = Fragment>) -> Self {
-        let Fragment { values, problems } = Fragment::defaults();
-        let mut merged = Self { values, problems };
+        let Fragment { is_written, values, problems } = Fragment::defaults();
+        let mut merged = Self { values, is_configured: is_written, problems };
         for layer in layers {
+            merged.is_configured |= layer.is_written;
             merged.values.extend(layer.values);
             merged.problems.extend(layer.problems);
         }

@@ -10,6 +10,7 @@ mod key;
 mod layers;
 mod problem;
 mod settings;
+mod store;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -19,6 +20,7 @@ pub use key::Key;
 pub use layers::Merged;
 pub use problem::{ConfigError, Problem};
 pub use settings::{Notice, Settings};
+pub use store::{StoreChoice, StoreReason};
 
 /// Read if nobody names another file, and if it exists.
 const DEFAULT_PATH: &str = "/etc/fleet/fleet.conf";

@@ -10,6 +10,7 @@ use fleet_units::Metadata;
 use super::key::Key;
 use super::layers::Merged;
 use super::problem::{ConfigError, Problem};
+use super::store::{self, StoreChoice, StoreKind, StoreReason};
 use super::value;
 use crate::registry::key::KeyPrefix;
 use crate::store::etcd::{Credentials, EtcdOptions, TlsFiles};
@@ -21,8 +22,6 @@ pub struct Settings {
     pub agent_ttl: Duration,
     /// Never leads the cluster.
     pub disable_engine: bool,
-    /// How etcd is reached.
-    pub etcd: EtcdOptions,
     /// What all keys of this cluster begin with.
     pub prefix: KeyPrefix,
     /// The API may listen on TCP for everybody, without TLS.
@@ -33,6 +32,10 @@ pub struct Settings {
     pub public_ip: Option<IpAddr>,
     /// How long a lost machine's units wait for it.
     pub reschedule_grace: Duration,
+    /// Where the cluster is kept.
+    pub store: StoreChoice,
+    /// Why there.
+    pub store_reason: StoreReason,
     /// Units run in the user's systemd.
     pub systemd_user: bool,
     /// Entries in one page of the API.
@@ -118,21 +121,36 @@ impl Checker<'_> {
         let token_limit = self.read(Key::TokenLimit, value::count);
         let units_directory = self.read(Key::UnitsDirectory, value::directory);
         let verbosity = self.read(Key::Verbosity, value::integer);
-        let etcd = self.etcd();
+        let store = self.store(disable_engine == Some(true));
+        let (store, store_reason) = store?;
         Some(Settings {
             agent_ttl: agent_ttl?,
             disable_engine: disable_engine?,
-            etcd: etcd?,
             prefix: prefix?,
             insecure_tcp: insecure_tcp?,
             metadata: metadata?,
             public_ip: public_ip?,
             reschedule_grace: reschedule_grace?,
+            store,
+            store_reason,
             systemd_user: systemd_user?,
             token_limit: token_limit?,
             units_directory: units_directory?,
             debug: verbosity? > 0,
         })
+    }
+
+    /// `None` only together with a problem.
+    fn store(&mut self, engine_is_disabled: bool) -> Option<(StoreChoice, StoreReason)> {
+        let wanted = self.read(Key::Store, value::store)?;
+        let (kind, reason) = store::choose(self.merged, wanted);
+        match kind {
+            StoreKind::Etcd => Some((StoreChoice::Etcd(self.etcd()?), reason)),
+            StoreKind::Embedded => {
+                self.problems.extend(store::contradictions(self.merged, engine_is_disabled));
+                Some((StoreChoice::Embedded, reason))
+            }
+        }
     }
 
     /// `None` only together with a problem.

@@ -24,17 +24,18 @@ fn defaults() -> Settings {
     Settings {
         agent_ttl: Duration::from_secs(30),
         disable_engine: false,
-        etcd: EtcdOptions {
-            endpoints: vec!["http://127.0.0.1:2379".into(), "http://127.0.0.1:4001".into()],
-            request_timeout: Duration::from_secs(1),
-            credentials: None,
-            tls: None,
-        },
         prefix: KeyPrefix::new("/_coreos.com/fleet"),
         insecure_tcp: false,
         metadata: [].into(),
         public_ip: None,
         reschedule_grace: Duration::ZERO,
+        store: StoreChoice::Etcd(EtcdOptions {
+            endpoints: vec!["http://127.0.0.1:2379".into(), "http://127.0.0.1:4001".into()],
+            request_timeout: Duration::from_secs(1),
+            credentials: None,
+            tls: None,
+        }),
+        store_reason: StoreReason::NothingSaid,
         systemd_user: false,
         token_limit: NonZeroU16::new(100).unwrap(),
         units_directory: PathBuf::from("/run/fleet/units/"),
@@ -42,8 +43,12 @@ fn defaults() -> Settings {
     }
 }
 
+fn in_line(line: usize) -> Place {
+    Place::File { path: PathBuf::from("fleet.conf"), line }
+}
+
 #[test]
-fn nothing_said_means_the_defaults_of_1_0() {
+fn a_file_that_says_nothing_means_the_defaults_of_1_0() {
     assert_eq!(of("", &[], &[]), Ok(defaults()));
 }
 
@@ -76,7 +81,7 @@ fn every_setting_of_a_file_counts() {
     let expected = Settings {
         agent_ttl: Duration::from_secs(60),
         disable_engine: true,
-        etcd: EtcdOptions {
+        store: StoreChoice::Etcd(EtcdOptions {
             endpoints: vec!["https://10.0.0.1:2379".into(), "https://10.0.0.2:2379".into()],
             request_timeout: Duration::from_millis(2500),
             credentials: Some(Credentials { username: "fleet".into(), password: "se#cret".into() }),
@@ -85,7 +90,8 @@ fn every_setting_of_a_file_counts() {
                 cert: Some("/etc/cert.pem".into()),
                 key: Some("/etc/key.pem".into()),
             }),
-        },
+        }),
+        store_reason: StoreReason::EndpointsNamed(in_line(3)),
         prefix: KeyPrefix::new("/custom"),
         insecure_tcp: true,
         metadata: [("region".to_owned(), "us-west".to_owned()), ("role".into(), "db".into())]
@@ -178,12 +184,68 @@ fn each_wrong_value_has_its_sentence() {
         ("etcd_certfile=/c.pem", "etcd_certfile is set and etcd_keyfile is not: set both or none"),
         ("etcd_keyfile=/k.pem", "etcd_keyfile is set and etcd_certfile is not: set both or none"),
         ("etcd_password=x", "etcd_password is set and etcd_username is not: set both or none"),
+        ("store=consul", "store=\"consul\": write etcd or embedded"),
         ("zebra=1", "unknown setting \"zebra\"; fleetd --help lists all settings"),
     ];
 
     for (file, sentence) in cases {
         assert_eq!(of(file, &[], &[]), Err(format!("fleet.conf line 1: {sentence}")), "{file}");
     }
+}
+
+#[test]
+fn the_store_is_embedded_if_nothing_is_configured_or_if_it_is_asked_for() {
+    let chosen = |layers: Vec<Fragment>| {
+        let settings = Settings::check(&Merged::of_layers(layers)).unwrap();
+        (matches!(settings.store, StoreChoice::Embedded), settings.store_reason)
+    };
+    let file = |text: &str| Fragment::of_file(Path::new("fleet.conf"), text);
+    let variable =
+        |name: &str, value: &str| Fragment::of_environment([(name.to_owned(), value.to_owned())]);
+    let flag = |key, value: &str| Fragment::of_flags([(key, value.to_owned())]);
+    let named = Place::Environment("FLEET_STORE".to_owned());
+    let unconfigured = (true, StoreReason::Unconfigured);
+    let nothing_said = (false, StoreReason::NothingSaid);
+
+    let cases = [
+        (vec![], unconfigured.clone()),
+        // Looking closer must not change what is looked at.
+        (vec![variable("FLEET_LOG", "debug"), variable("HOME", "/")], unconfigured),
+        (vec![file("")], nothing_said.clone()),
+        (vec![file("agent_ttl=5s")], nothing_said.clone()),
+        (vec![variable("FLEET_METADATA", "")], nothing_said.clone()),
+        (vec![flag(Key::Verbosity, "1")], nothing_said.clone()),
+        (vec![file("store=embedded")], (true, StoreReason::Said(in_line(1)))),
+        (vec![file("store=")], nothing_said),
+        (vec![variable("FLEET_STORE", "embedded")], (true, StoreReason::Said(named))),
+        (vec![flag(Key::Store, "embedded")], (true, StoreReason::Said(Place::Flag(Key::Store)))),
+        (vec![file("store=etcd")], (false, StoreReason::Said(in_line(1)))),
+        (vec![file("\netcd_servers=http://a:1")], (false, StoreReason::EndpointsNamed(in_line(2)))),
+        (vec![file("store=etcd\netcd_servers=http://a:1")], (false, StoreReason::Said(in_line(1)))),
+    ];
+
+    for (layers, expected) in cases {
+        assert_eq!(chosen(layers.clone()), expected, "{layers:?}");
+    }
+}
+
+#[test]
+fn an_embedded_store_beside_settings_of_etcd_is_refused_with_both_names() {
+    let file = "store=embedded\netcd_servers=http://a:1\netcd_username=u\n\
+                etcd_key_prefix=/mine\ndisable_engine=true\netcd_cafile=\n";
+
+    let text = of(file, &[], &[]);
+
+    let expected = [
+        "fleet.conf line 2: etcd_servers is set and store=embedded uses no etcd: remove one",
+        "fleet.conf line 3: etcd_username is set and store=embedded uses no etcd: remove one",
+        "fleet.conf line 5: disable_engine is set and with store=embedded no other machine can \
+         lead: remove one",
+    ];
+    assert_eq!(text, Err(expected.join("\n")));
+    assert!(of("etcd_servers=http://a:1", &[("FLEET_STORE", "embedded")], &[]).is_err());
+    let taken_back = [("FLEET_STORE", "embedded"), ("FLEET_ETCD_SERVERS", "")];
+    assert!(of("etcd_servers=http://a:1", &taken_back, &[]).is_ok());
 }
 
 #[test]
@@ -241,7 +303,8 @@ fn the_sample_says_what_counts_without_it() {
     assert_eq!(named, expected.collect());
     let values: Vec<_> = written.into_iter().filter(|line| name(line) != "metadata").collect();
     assert_eq!(of(sample, &[], &[]), Ok(defaults()));
-    assert_eq!(of(&values.join("\n"), &[], &[]), Ok(defaults()));
+    let store_reason = StoreReason::EndpointsNamed(in_line(2));
+    assert_eq!(of(&values.join("\n"), &[], &[]), Ok(Settings { store_reason, ..defaults() }));
 }
 
 fn name(line: &str) -> &str {

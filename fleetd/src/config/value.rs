@@ -8,6 +8,7 @@ use std::time::Duration;
 use fleet_units::Metadata;
 
 use super::duration;
+use super::store::StoreKind;
 use crate::registry::key::KeyPrefix;
 
 type Checked<T> = Result<T, String>;
@@ -84,6 +85,16 @@ pub(super) fn metadata(text: &str) -> Checked<Metadata> {
             if key.is_empty() { None } else { Some((key.to_owned(), value.to_owned())) }
         })
         .collect())
+}
+
+/// `None` leaves it to the rest of the configuration.
+pub(super) fn store(text: &str) -> Checked<Option<StoreKind>> {
+    match text {
+        "" => Ok(None),
+        "etcd" => Ok(Some(StoreKind::Etcd)),
+        "embedded" => Ok(Some(StoreKind::Embedded)),
+        _ => Err("write etcd or embedded".to_owned()),
+    }
 }
 
 pub(super) fn endpoints(text: &str) -> Checked<Vec<String>> {

@@ -73,6 +73,13 @@ impl KeyPrefix {
     }
 }
 
+/// Whether a text is the key of a unit, under whatever prefix.
+#[must_use]
+pub fn is_unit(text: &str) -> bool {
+    let prefix = text.rsplit_once("units/").map(|(prefix, _)| KeyPrefix::new(prefix));
+    prefix.is_some_and(|prefix| matches!(prefix.decode(text), Some(Key::Unit(_))))
+}
+
 fn pair(name: &str) -> Option<(MachineId, UnitName)> {
     let (machine, unit) = name.split_once('/')?;
     Some((machine.parse().ok()?, unit.parse().ok()?))
@@ -133,6 +140,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_unit_is_known_under_any_prefix(key in key(), prefix in "/?[a-z/_.]{0,12}") {
+            let text = KeyPrefix::new(&prefix).encode(&key);
+
+            prop_assert_eq!(is_unit(&text), matches!(key, Key::Unit(_)));
+        }
+
         #[test]
         fn decode_is_the_inverse_of_encode(key in key(), prefix in "/?[a-z/_.]{0,12}") {
             let prefix = KeyPrefix::new(&prefix);

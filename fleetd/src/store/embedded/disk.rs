@@ -1,6 +1,7 @@
 //! The database file: written before anything is answered, read when it is opened.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,9 +44,17 @@ pub(super) enum Place {
 /// Why a database cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiskError {
+    #[error("another process has it open: two fleetd cannot share it")]
+    InUse,
+    #[error("its file system is mounted read-only")]
+    ReadOnly,
+    #[error("its disk is full: make room")]
+    Full,
+    #[error("it is damaged: put a backup in its place, or move it away to begin with none")]
+    Damaged(#[source] Box<redb::Error>),
     #[error(transparent)]
     Database(Box<redb::Error>),
-    #[error("its format is {0}, of another version of fleet")]
+    #[error("its format is {0}, of another version of fleet: install that one again")]
     Format(u64),
     #[error("a store in memory cannot be opened again")]
     Lost,
@@ -55,7 +64,19 @@ pub(super) enum DiskError {
 
 impl From<redb::Error> for DiskError {
     fn from(error: redb::Error) -> Self {
-        Self::Database(Box::new(error))
+        use redb::Error;
+        match &error {
+            Error::DatabaseAlreadyOpen => Self::InUse,
+            Error::Io(io) if io.kind() == ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            Error::Io(io) if is_full(io.kind()) => Self::Full,
+            Error::Io(io) if is_damage(io.kind()) => Self::Damaged(Box::new(error)),
+            Error::Corrupted(_)
+            | Error::RepairAborted
+            | Error::UpgradeRequired(_)
+            | Error::TableTypeMismatch { .. }
+            | Error::TypeDefinitionChanged { .. } => Self::Damaged(Box::new(error)),
+            _ => Self::Database(Box::new(error)),
+        }
     }
 }
 
@@ -147,6 +168,15 @@ impl Disk {
     }
 }
 
+const fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// What redb says of a file that is none of its own, or ends too early.
+const fn is_damage(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+}
+
 fn open(place: &Place) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
@@ -161,10 +191,15 @@ fn open(place: &Place) -> Result<Database, redb::Error> {
 }
 
 fn file(path: &Path) -> Result<File, redb::Error> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(directory).map_err(redb::Error::Io)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     // Unit files may hold secrets.
-    options.mode(0o600).open(path).map_err(redb::Error::Io)
+    let file = options.mode(0o600).open(path).map_err(redb::Error::Io)?;
+    // What is synced into a file is lost with its name.
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(redb::Error::Io)?;
+    Ok(file)
 }
 
 fn record(entry: &KeyValue) -> (i64, i64, i64, &[u8]) {

@@ -52,6 +52,31 @@ pub struct EmbeddedStore {
 #[error("the embedded store is closed")]
 struct Closed;
 
+/// The keys of a store that no process has open; none if there is no file.
+///
+/// # Errors
+///
+/// If the file cannot be read, or is open elsewhere.
+pub async fn keys_in(path: &Path) -> Result<Vec<String>, OpenError> {
+    let place = Place::File(path.to_owned());
+    blocking(path, move || match &place {
+        Place::File(path) if !path.try_exists().map_err(redb::Error::Io)? => Ok(Vec::new()),
+        place => Disk::open(place).map(|(_, _, contents)| contents.keys.into_keys().collect()),
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(
+    path: &Path,
+    action: impl FnOnce() -> Result<T, DiskError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let failed = |source| OpenError { place: path.to_owned(), source };
+    match spawn_blocking(action).await {
+        Ok(outcome) => outcome.map_err(|error| failed(Box::new(error))),
+        Err(error) => Err(failed(Box::<JoinError>::new(error))),
+    }
+}
+
 impl EmbeddedStore {
     /// Opens the store in a file, creating it if there is none. No other process may have it open.
     ///
@@ -62,12 +87,7 @@ impl EmbeddedStore {
     /// If the file cannot be used, or is open elsewhere.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let place = Place::File(path.to_owned());
-        let failed = |source| OpenError { place: path.to_owned(), source };
-        let opened = spawn_blocking(move || Self::start(place)).await;
-        match opened {
-            Ok(outcome) => outcome.map_err(|error| failed(Box::new(error))),
-            Err(error) => Err(failed(Box::<JoinError>::new(error))),
-        }
+        blocking(path, move || Self::start(place)).await
     }
 
     /// Opens a store that ends with the process, for tests and simulations.
