@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::BenchArgs;
-use crate::cluster::{self, Cluster, ClusterName};
+use crate::cluster::{self, Cluster, ClusterName, Size, Store};
 use crate::command::{self, CommandError};
 use crate::error::Error;
 use crate::host::Power;
@@ -64,14 +64,27 @@ enum Task {
 #[derive(Debug, Args)]
 struct UpArgs {
     /// How many hosts the cluster has (3 unless it is there already)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=99))]
+    ///
+    /// With `--store embedded` it is always one.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u8).range(1..=99),
+        verbatim_doc_comment
+    )]
     hosts: Option<u8>,
+    /// Store of the cluster: etcd on its hosts, or for one host with nothing configured the one
+    /// that is embedded in fleetd (etcd unless it is there already)
+    #[arg(long, value_name = "STORE", verbatim_doc_comment)]
+    store: Option<Store>,
 }
 
 #[derive(Debug, Args)]
 struct AssembleArgs {
     #[arg(long)]
     hosts: Option<u8>,
+    #[arg(long)]
+    store: Option<Store>,
     /// Directory with the programs of the hosts
     #[arg(long)]
     binaries: PathBuf,
@@ -145,8 +158,9 @@ fn up(name: &ClusterName, arguments: &UpArgs) -> Result<(), Error> {
     let binaries = source::build()?;
     let hosts = arguments.hosts.map(|hosts| format!("--hosts={hosts}"));
     let assemble = ["assemble".into(), "--welcome".into(), "--binaries".into(), binaries.into()];
-    let assemble = assemble.into_iter().chain(hosts.map(OsString::from));
-    privilege::run_as_root(name, assemble)
+    let store = arguments.store.map(|store| format!("--store={store}"));
+    let size = hosts.into_iter().chain(store).map(OsString::from);
+    privilege::run_as_root(name, assemble.into_iter().chain(size))
 }
 
 fn install() -> Result<(), Error> {
@@ -159,7 +173,8 @@ fn install() -> Result<(), Error> {
 fn assemble(name: &ClusterName, arguments: &AssembleArgs) -> Result<(), Error> {
     privilege::become_root()?;
     let _lock = cluster::lock()?;
-    let cluster = Cluster::open_or_make(name, arguments.hosts)?;
+    let size = Size { hosts: arguments.hosts, store: arguments.store };
+    let cluster = Cluster::open_or_make(name, size)?;
     cluster.power_on()?;
     fleet::install(&cluster, &arguments.binaries)?;
     if arguments.welcome { welcome::show(&cluster) } else { Ok(()) }

@@ -32,6 +32,11 @@ impl ClusterName {
     pub(crate) fn of(name: &'static str) -> Self {
         Self(name.to_owned())
     }
+
+    /// The name of the single host that tests need beside this cluster.
+    pub(crate) fn alone(&self) -> Self {
+        Self(format!("{}a", self.0.get(..7).unwrap_or(&self.0)))
+    }
 }
 
 impl FromStr for ClusterName {
@@ -49,6 +54,33 @@ impl fmt::Display for ClusterName {
     }
 }
 
+/// Where a cluster keeps what it knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Store {
+    /// In an etcd on its hosts.
+    #[default]
+    Etcd,
+    /// In the fleetd of its only host.
+    Embedded,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Etcd => "etcd",
+            Self::Embedded => "embedded",
+        })
+    }
+}
+
+/// What somebody wants of a cluster; whatever is not said stays, or is the default.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Size {
+    pub(crate) hosts: Option<u8>,
+    pub(crate) store: Option<Store>,
+}
+
 /// What is fixed when a cluster is made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
@@ -56,6 +88,40 @@ struct Record {
     subnet: u8,
     hosts: u8,
     etcd_members: u8,
+    #[serde(default)]
+    store: Store,
+}
+
+impl Record {
+    /// A new cluster: three hosts with etcd unless somebody says otherwise.
+    fn new(size: Size, subnet: u8) -> Result<Self, Error> {
+        let store = size.store.unwrap_or_default();
+        let (hosts, etcd_members) = match (store, size.hosts) {
+            (Store::Embedded, None | Some(1)) => (1, 0),
+            (Store::Embedded, Some(hosts)) => return Err(Error::NotAlone { hosts }),
+            (Store::Etcd, hosts) => {
+                let hosts = hosts.unwrap_or(3);
+                (hosts, if hosts < etcd::MEMBERS { 1 } else { etcd::MEMBERS })
+            }
+        };
+        Ok(Self { subnet, hosts, etcd_members, store })
+    }
+
+    /// The cluster grown to what somebody wants of it.
+    fn grown(self, cluster: &ClusterName, size: Size) -> Result<Self, Error> {
+        if size.store.is_some_and(|store| store != self.store) {
+            return Err(Error::OtherStore { cluster: cluster.to_string(), store: self.store });
+        }
+        let Some(wanted) = size.hosts else { return Ok(self) };
+        if wanted < self.hosts {
+            let (cluster, hosts) = (cluster.to_string(), self.hosts);
+            return Err(Error::TooManyHosts { cluster, hosts, wanted });
+        }
+        if self.store == Store::Embedded && wanted > 1 {
+            return Err(Error::NotAlone { hosts: wanted });
+        }
+        Ok(Self { hosts: wanted, ..self })
+    }
 }
 
 /// A cluster that has been made, whether or not its hosts run.
@@ -97,27 +163,17 @@ impl Cluster {
         Self { name: name.clone(), directory, record, network }
     }
 
-    /// Finds the cluster or makes its record; with `hosts` it may grow.
+    /// Finds the cluster or makes its record; it may grow.
     ///
     /// # Errors
     ///
-    /// It has more hosts than that.
-    pub(crate) fn open_or_make(name: &ClusterName, hosts: Option<u8>) -> Result<Self, Error> {
-        let mut cluster = if let Some(cluster) = Self::find(name)? {
-            cluster
-        } else {
-            let hosts = hosts.unwrap_or(3);
-            let etcd_members = if hosts < etcd::MEMBERS { 1 } else { etcd::MEMBERS };
-            let subnet = free_subnet(name)?;
-            Self::new(name, Record { subnet, hosts, etcd_members })
+    /// It has more hosts than wanted, or another store.
+    pub(crate) fn open_or_make(name: &ClusterName, size: Size) -> Result<Self, Error> {
+        let record = match Self::find(name)? {
+            Some(cluster) => cluster.record.grown(name, size)?,
+            None => Record::new(size, free_subnet(name)?)?,
         };
-        if let Some(wanted) = hosts {
-            let hosts = cluster.record.hosts;
-            if wanted < hosts {
-                return Err(Error::TooManyHosts { cluster: name.to_string(), hosts, wanted });
-            }
-            cluster.record.hosts = wanted;
-        }
+        let cluster = Self::new(name, record);
         let text = serde_json::json!(cluster.record).to_string();
         file::write(&cluster.directory.join("cluster.json"), text)?;
         Ok(cluster)
@@ -144,6 +200,11 @@ impl Cluster {
             return Ok(Host::new(self, number));
         }
         Err(Error::NoHost { cluster: self.name.to_string(), number, hosts })
+    }
+
+    /// Its store.
+    pub(crate) fn store(&self) -> Store {
+        self.record.store
     }
 
     /// How many of its hosts, from the first, hold a member of etcd.
@@ -234,7 +295,7 @@ impl Cluster {
 pub(crate) fn remove(name: &ClusterName) -> Result<(), Error> {
     let directory = directory(name);
     // A crash may have come before the record was written; only the subnet depends on it.
-    let record = Record { subnet: 0, hosts: 0, etcd_members: 0 };
+    let record = Record { subnet: 0, hosts: 0, etcd_members: 0, store: Store::Etcd };
     let cluster = Cluster::find(name)?.unwrap_or_else(|| Cluster::new(name, record));
     let numbers = file::entries(&directory).into_iter().filter_map(|entry| entry.parse().ok());
     let hosts: Vec<_> = numbers.map(|number| Host::new(&cluster, number)).collect();

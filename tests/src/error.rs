@@ -66,6 +66,20 @@ pub enum Error {
         /// How many were asked for.
         wanted: u8,
     },
+    /// Only one machine can use an embedded store.
+    #[error("an embedded store serves one host, not {hosts}: leave --hosts out, or --store")]
+    NotAlone {
+        /// How many hosts were asked for.
+        hosts: u8,
+    },
+    /// A cluster keeps its store.
+    #[error("cluster `{cluster}` has its store in {store}: `down` comes before another `up`")]
+    OtherStore {
+        /// The cluster.
+        cluster: String,
+        /// The store that it has.
+        store: crate::cluster::Store,
+    },
     /// No address range is left for one more cluster.
     #[error("no address range is left for one more cluster")]
     NoSubnet,

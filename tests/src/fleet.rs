@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cluster::{Cluster, each};
+use crate::cluster::{Cluster, Store, each};
 use crate::command::{self, command};
 use crate::error::Error;
 use crate::host::Host;
@@ -49,7 +49,7 @@ pub(crate) fn install(cluster: &Cluster, binaries: &Path) -> Result<(), Error> {
         for (path, contents) in &files {
             changed |= write_if_changed(host, path, contents)?;
         }
-        changed |= write_if_changed(host, SETTINGS, &settings(cluster, host))?;
+        changed |= configure(cluster, host)?;
         let start = if changed { ENABLE } else { "systemctl start fleet.socket fleet.service" };
         host.read(["sh", "-c", start]).map(drop)
     })?;
@@ -72,20 +72,35 @@ pub(crate) fn wait_until_joined(cluster: &Cluster) -> Result<(), Error> {
     Ok(())
 }
 
-/// The `fleet.conf` of a host.
-pub(crate) fn settings(cluster: &Cluster, host: &Host) -> String {
+/// The `fleet.conf` of a host; with an embedded store it has none.
+fn settings(cluster: &Cluster, host: &Host) -> Option<String> {
+    if cluster.store() == Store::Embedded {
+        return None;
+    }
     let servers: Vec<_> =
         etcd::endpoints(cluster).into_iter().map(|server| format!("{server:?}")).collect();
-    format!(
+    Some(format!(
         "etcd_servers=[{}]\nagent_ttl=\"5s\"\npublic_ip=\"{}\"\n",
         servers.join(","),
         host.address()
-    )
+    ))
 }
 
-/// Writes the `fleet.conf` of a host and restarts fleetd, unless it is as it was.
+/// Sees to it that a host has its `fleet.conf`, or none; tells whether that changed anything.
+fn configure(cluster: &Cluster, host: &Host) -> Result<bool, Error> {
+    if let Some(settings) = settings(cluster, host) {
+        return write_if_changed(host, SETTINGS, &settings);
+    }
+    let is_there = host.output(["test", "-e", SETTINGS], b"")?.status.success();
+    if is_there {
+        host.read(["rm", SETTINGS])?;
+    }
+    Ok(is_there)
+}
+
+/// Restores the `fleet.conf` of a host and restarts fleetd, unless it is as it was.
 pub(crate) fn restore_settings(cluster: &Cluster, host: &Host) -> Result<(), Error> {
-    if write_if_changed(host, SETTINGS, &settings(cluster, host))? {
+    if configure(cluster, host)? {
         host.read(["systemctl", "try-restart", "fleet.service"])?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cluster::{Cluster, each};
+use crate::cluster::{Cluster, Store, each};
 use crate::error::Error;
 use crate::host::{Host, Power};
 use crate::{etcd, file, fleet, source, suite};
@@ -28,8 +28,17 @@ impl Cluster {
     ///
     /// There is none.
     pub fn of_tests() -> Result<Self, Error> {
-        let named = std::env::var(suite::CLUSTER).ok().and_then(|name| name.parse().ok());
-        Self::open(&named.unwrap_or_else(|| crate::ClusterName::of(suite::NAME)))
+        Self::open(&suite::named(suite::CLUSTER).unwrap_or_else(suite::default))
+    }
+
+    /// The host with an embedded store that `testbed test` booted beside them.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn of_tests_alone() -> Result<Self, Error> {
+        let alone = suite::named(suite::ALONE);
+        Self::open(&alone.unwrap_or_else(|| suite::default().alone()))
     }
 
     /// Makes the cluster whole: every host up, connected and with its own `fleet.conf`, etcd
@@ -47,6 +56,9 @@ impl Cluster {
             }
             fleet::restore_settings(self, host)
         })?;
+        if self.store() == Store::Embedded {
+            return Ok(());
+        }
         etcd::wait_until_healthy(self)?;
         self.host(1)?.read(["etcdctl", "del", "--prefix", METADATA]).map(drop)
     }

@@ -15,6 +15,9 @@ pub(crate) const NAME: &str = "test";
 /// Tells the functional tests which cluster is theirs.
 pub(crate) const CLUSTER: &str = "FLEET_TESTBED_CLUSTER";
 
+/// Tells them which one has a single host with an embedded store.
+pub(crate) const ALONE: &str = "FLEET_TESTBED_ALONE";
+
 /// Hosts of the functional tests: a member may be lost with three left.
 pub(crate) const HOSTS: u8 = 4;
 
@@ -38,7 +41,9 @@ const ON_HOSTS: [&str; 2] = ["systemd::contract::dbus::", "systemd::dbus::real::
 ///
 /// A step before the functional tests failed.
 pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCode, Error> {
+    let alone = &cluster.alone();
     privilege::run_as_root(cluster, ["down"])?;
+    privilege::run_as_root(alone, ["down"])?;
     privilege::run_as_root(cluster, ["install"])?;
     check("formatting", cargo(["fmt", "--all", "--check"]))?;
     let features = "fleet-tests/functional,fleetd/real-systemd";
@@ -49,18 +54,21 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCod
     let contract = executable("fleetd", UNIT_TESTS.into_iter().chain(["--lib"]))?;
     let build = ["test", "--quiet", "--package", "fleet-tests", "--features", FUNCTIONAL];
     let tests = executable(FUNCTIONAL, build.into_iter().chain(["--test", FUNCTIONAL]))?;
-    ui::say(format_args!("Booting {HOSTS} hosts for the functional tests"));
-    let status = assemble(cluster, &binaries).and_then(|()| {
+    ui::say(format_args!("Booting {HOSTS} hosts and a single one for the functional tests"));
+    let booted = assemble(cluster, &binaries, format!("--hosts={HOSTS}"))
+        .and_then(|()| assemble(alone, &binaries, "--store=embedded".to_owned()));
+    let status = booted.and_then(|()| {
         let mut line = privilege::as_root(Path::new("/usr/bin/env"))?;
         line.arg(format!("{CLUSTER}={cluster}")).arg(format!("{CONTRACT}={}", contract.display()));
+        line.arg(format!("{ALONE}={alone}"));
         line.arg(tests).arg("--test-threads=1").args(filter);
         line.status().map_err(|source| {
             command::CommandError::Start { line: command::line(&line), source }.into()
         })
     });
-    let removed = privilege::run_as_root(cluster, ["down"]);
+    let removed = [cluster, alone].map(|name| privilege::run_as_root(name, ["down"]));
     let passed = status?.success();
-    removed?;
+    removed.into_iter().collect::<Result<(), _>>()?;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -102,8 +110,18 @@ fn find_executable(messages: &str, target: &str) -> Option<PathBuf> {
     )
 }
 
-fn assemble(cluster: &ClusterName, binaries: &Path) -> Result<(), Error> {
-    let task = ["assemble".into(), format!("--hosts={HOSTS}").into(), "--binaries".into()];
+/// The cluster that an environment variable names.
+pub(crate) fn named(variable: &str) -> Option<ClusterName> {
+    std::env::var(variable).ok().and_then(|name| name.parse().ok())
+}
+
+/// The cluster that tests have if nobody names another.
+pub(crate) fn default() -> ClusterName {
+    ClusterName::of(NAME)
+}
+
+fn assemble(cluster: &ClusterName, binaries: &Path, size: String) -> Result<(), Error> {
+    let task = ["assemble".into(), size.into(), "--binaries".into()];
     privilege::run_as_root(cluster, task.into_iter().chain([binaries.as_os_str().to_owned()]))
 }
 

@@ -33,9 +33,10 @@ fn what_next(cluster: &Cluster) -> String {
         "Try next:\n  \
          {testbed} exec 1 -- fleetctl status {UNIT}\n  \
          {testbed} exec 1 -- fleetctl cat {UNIT}\n  \
-         {testbed} kill 2                  # power off; boot 2 powers it on again\n  \
+         {testbed} kill {last}                  # power off; boot {last} powers it on again\n  \
          {testbed} exec 1 -- fleetctl list-units\n  \
          {testbed} exec 1 -- bash          # a shell on host 1\n  \
-         {testbed} down                    # remove everything\n"
+         {testbed} down                    # remove everything\n",
+        last = cluster.hosts().len().min(2),
     )
 }
