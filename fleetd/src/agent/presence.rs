@@ -218,7 +218,8 @@ impl<S: Store> Registrar<S> {
             }
         };
         let standing = standing(found.as_ref().map(|member| member.standing));
-        let member = Member { address: self.settings.presence.address, standing };
+        let address = self.settings.presence.address;
+        let member = Member { address, standing, missing: false };
         let write = (found.as_ref() != Some(&member)).then(|| Write::Put {
             key,
             value: encode(&member),

@@ -6,6 +6,7 @@
 pub mod decision;
 mod election;
 mod leading;
+mod note;
 pub mod plan;
 pub mod presence;
 #[cfg(test)]

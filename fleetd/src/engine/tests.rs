@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fleet_units::UnitName;
@@ -232,6 +233,49 @@ async fn a_machine_that_registers_again_at_once_keeps_its_units() {
     sleep(3 * TTL).await;
 
     assert_eq!(stage.placed("web.service").await, placed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_is_written_down_outlives_its_leader_and_ends_when_an_operator_says_so() {
+    let stage = Stage::new();
+    let mut world = World::with_machines("abc");
+    world.launch("web.service", "MachineMetadata=role=web");
+    world.join("d", "role=web");
+    stage.copy(&world).await;
+    let first = stage.engine("a");
+    assert_eq!(stage.placed("web.service").await.machine, machine("d"));
+    world.appear("a", "role=web");
+    let key = stage.prefix.encode(&Key::Machine(machine("a")));
+    stage.put(&key, world.entries[&key].value.clone(), None).await;
+    for id in ["b", "c", "d"] {
+        stage.delete(&Key::Machine(machine(id))).await;
+    }
+    let away: BTreeSet<_> = ["b", "c", "d"].map(machine).into();
+    let held = |mirror: &Mirror| {
+        let hold = mirror.hold.as_ref()?;
+        (hold.document.machines == away).then_some(())
+    };
+    stage.until("hold", held).await;
+
+    first.cancel();
+    stage.engine("b");
+    stage.until("hand-over", |mirror| leader(mirror).filter(|id| *id == machine("b"))).await;
+    sleep(3 * TTL).await;
+    assert_eq!(stage.placed("web.service").await.machine, machine("d"));
+    stage.until("hold", held).await;
+
+    stage.delete(&Key::Hold).await;
+    let moved = |mirror: &Mirror| {
+        let placed = mirror.placed.get(&unit("web.service"))?;
+        (placed.document.machine == machine("a")).then_some(())
+    };
+    stage.until("move", moved).await;
+    // Whoever leads next knows that these machines are not waited for.
+    let given_up = |mirror: &Mirror| {
+        let is_missing = |id| mirror.members.get(id).is_some_and(|it| it.document.missing);
+        (away.iter().all(is_missing) && mirror.hold.is_none()).then_some(())
+    };
+    stage.until("note", given_up).await;
 }
 
 #[tokio::test(start_paused = true)]

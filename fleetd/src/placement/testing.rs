@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::cluster::Cluster;
 use super::rules::RulesCache;
 use crate::registry::document::{
-    Assignment, Leader, Machine, Member, MetadataOverlay, Phase, Placed, Standing, Unit, VERSION,
-    decode, encode,
+    Assignment, Hold, Leader, Machine, Member, MetadataOverlay, Phase, Placed, Standing, Unit,
+    VERSION, decode, encode,
 };
 use crate::registry::key::{Key, KeyPrefix};
 use crate::registry::mirror::Mirror;
@@ -92,7 +92,7 @@ impl World {
 
     pub(crate) fn stand(&mut self, id: &str, standing: Standing) {
         let address: Option<IpAddr> = None;
-        self.put(&Key::Member(machine(id)), &Member { address, standing });
+        self.put(&Key::Member(machine(id)), &Member { address, standing, missing: false });
     }
 
     pub(crate) fn appear(&mut self, id: &str, values: &str) {
@@ -110,6 +110,19 @@ impl World {
 
     pub(crate) fn vanish(&mut self, id: &str) {
         self.delete(&Key::Machine(machine(id)));
+    }
+
+    /// Notes that a machine is away, as an engine does.
+    pub(crate) fn miss(&mut self, id: &str) {
+        let key = Key::Member(machine(id));
+        let member: Member = self.read(&key).unwrap();
+        self.put(&key, &Member { missing: true, ..member });
+    }
+
+    /// Writes that machines with one letter each vanished together, as an engine does.
+    pub(crate) fn suspend(&mut self, ids: &str) {
+        let machines = ids.chars().map(|id| machine(&id.to_string())).collect();
+        self.put(&Key::Hold, &Hold { machines });
     }
 
     pub(crate) fn overlay(&mut self, id: &str, values: &[(&str, &str)]) {

@@ -1,6 +1,7 @@
 //! The stored documents. JSON with a `version`; a document of a newer version, or one that does
 //! not parse, is *unreadable*: whoever meets it keeps things as they are and reports it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 pub use fleet_units::JobState;
@@ -19,6 +20,10 @@ pub struct Member {
     pub address: Option<IpAddr>,
     /// Whether the engine may give it units.
     pub standing: Standing,
+    /// Whether an engine has seen it vanish, and not together with most others: a later engine
+    /// does not take it for part of a storm. Its return ends that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
 }
 
 /// Where a member stands in the cluster.
@@ -165,6 +170,14 @@ pub struct State {
 pub struct Leader {
     /// Its machine.
     pub machine: MachineId,
+}
+
+/// Machines that vanished together, `engine/hold`: while it stands no unit leaves a lost machine. An
+/// operator who deletes it says that they will not return.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Those of them that are still away.
+    pub machines: BTreeSet<MachineId>,
 }
 
 /// Why a stored document cannot be used.

@@ -104,7 +104,7 @@ pub enum Key {
     State(MachineId, UnitName),
     /// [`Leader`](super::document::Leader).
     Leader,
-    /// Storm hold.
+    /// [`Hold`](super::document::Hold).
     Hold,
     /// Cluster-wide settings.
     Settings,

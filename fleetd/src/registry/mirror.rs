@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fleet_units::{MachineId, UnitName};
 
 use super::document::{
-    Assignment, DocumentError, Leader, Machine, Member, MetadataOverlay, Placed, State, Unit,
+    Assignment, DocumentError, Hold, Leader, Machine, Member, MetadataOverlay, Placed, State, Unit,
     decode,
 };
 use super::key::{Key, KeyPrefix};
@@ -47,6 +47,8 @@ pub struct Mirror {
     pub states: BTreeMap<UnitName, BTreeMap<MachineId, Stored<State>>>,
     /// `engine/leader`.
     pub leader: Option<Stored<Leader>>,
+    /// `engine/hold`.
+    pub hold: Option<Stored<Hold>>,
     /// Documents that cannot be read, by their full key; whatever they speak of stays as it is.
     pub unreadable: BTreeMap<String, Unreadable>,
 }
@@ -88,6 +90,7 @@ impl Mirror {
             schedule: BTreeMap::new(),
             states: BTreeMap::new(),
             leader: None,
+            hold: None,
             unreadable: BTreeMap::new(),
         }
     }
@@ -130,7 +133,8 @@ impl Mirror {
                 self.states.get(name).and_then(|by| by.get(id)).map(|stored| stored.modified)
             }
             Key::Leader => self.leader.as_ref().map(|stored| stored.modified),
-            Key::Hold | Key::Settings => None,
+            Key::Hold => self.hold.as_ref().map(|stored| stored.modified),
+            Key::Settings => None,
         };
         let unreadable = || self.unreadable.get(&self.prefix.encode(key)).map(|bad| bad.modified);
         modified.or_else(unreadable).unwrap_or(Revision::ABSENT)
@@ -173,7 +177,8 @@ impl Mirror {
                 drop(self.states.entry(name).or_default().insert(id, raw.decode()?));
             }
             Key::Leader => self.leader = Some(raw.decode()?),
-            Key::Hold | Key::Settings => {}
+            Key::Hold => self.hold = Some(raw.decode()?),
+            Key::Settings => {}
         }
         Ok(())
     }
@@ -195,7 +200,8 @@ impl Mirror {
             Key::Schedule(id, name) => remove_nested(&mut self.schedule, name, id),
             Key::State(id, name) => remove_nested(&mut self.states, name, id),
             Key::Leader => self.leader = None,
-            Key::Hold | Key::Settings => {}
+            Key::Hold => self.hold = None,
+            Key::Settings => {}
         }
     }
 }

@@ -49,7 +49,7 @@ async fn an_assigned_unit_is_written_started_and_reported() {
     assert_eq!(decode::<Machine>(&presence.value).unwrap(), host.settings.presence);
     assert!(presence.lease.is_some() && presence.lease == state.lease);
     let address = host.settings.presence.address;
-    assert_eq!(host.member().await, Member { address, standing: Standing::Joined });
+    assert_eq!(host.member().await, Member { address, standing: Standing::Joined, missing: false });
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,11 +140,12 @@ async fn a_machine_that_left_joins_again_and_one_that_is_cordoned_stays_so() {
     for (before, after) in
         [(Standing::Left, Standing::Joined), (Standing::Cordoned, Standing::Cordoned)]
     {
-        let member = Member { address, standing: before };
+        let member = Member { address, standing: before, missing: true };
         host.put(&Key::Member(machine()), encode(&member)).await;
         host.join().await;
 
-        assert_eq!(host.member().await.standing, after);
+        let member = Member { address, standing: after, missing: false };
+        assert_eq!(host.member().await, member);
         host.kill().await;
     }
 }

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::EngineSettings;
 use super::decision::Decision;
+use super::note::note;
 use super::plan::plan;
 use super::presence::{Outlook, Presence};
 use super::transaction::{Basis, Packet, landed, pack, rebase};
@@ -242,7 +243,7 @@ impl Leading {
             self.replan(now);
         }
         match self.queue.pop_front() {
-            None => Reaction::Wait,
+            None => self.write_down(now),
             Some(mut packet) => {
                 rebase(&mut packet.transaction, &self.written);
                 let transaction = packet.transaction.clone();
@@ -250,6 +251,16 @@ impl Leading {
                 Reaction::Commit(transaction)
             }
         }
+    }
+
+    /// Leaves to the next leader what it could not know. Units come first.
+    fn write_down(&mut self, now: Instant) -> Reaction {
+        let Self { settings, mirror, leadership, presence, .. } = self;
+        let Some(transaction) = note(&settings.prefix, mirror, *leadership, presence, now) else {
+            return Reaction::Wait;
+        };
+        self.in_flight = Some(Packet { decisions: Vec::new(), transaction: transaction.clone() });
+        Reaction::Commit(transaction)
     }
 
     fn relist(&mut self) -> Reaction {
@@ -304,10 +315,10 @@ impl Leading {
             let machines: Vec<_> = storm.iter().map(MachineId::as_str).collect();
             warn!(
                 reason = machines.join(" "),
-                "Most machines vanished at once: nothing moves until they return"
+                "Most machines vanished at once: units stay where they are until they return"
             );
         } else if !before.is_empty() && storm.is_empty() {
-            info!("Enough machines are back: units move again");
+            info!("No storm any more: units of lost machines move again");
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::placement::testing::{World, machine};
+use crate::registry::document::Member;
 
 const TTL: Duration = Duration::from_secs(5);
 
@@ -102,6 +103,11 @@ fn a_machine_whose_absence_is_confirmed_during_a_plan_wakes_the_leader_once() {
 
     // However late it is asked.
     assert_eq!(desk.deadline(), Some(1_500));
-    assert_eq!(desk.handle(Event::Tick, 1_700), Reaction::Wait);
+    let Reaction::Commit(note) = desk.handle(Event::Tick, 1_700) else { panic!("no note") };
+    let landed = Event::Committed(Ok(world.commit(note)));
+    assert_eq!(desk.handle(landed, 1_710), Reaction::Wait);
+    assert_eq!(desk.list(&world, 1_720), Reaction::Wait);
     assert_eq!(desk.deadline(), None);
+    let member: Option<Member> = world.read(&Key::Member(machine("b")));
+    assert!(member.unwrap().missing);
 }

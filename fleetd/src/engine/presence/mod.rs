@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::registry::document::Standing;
 use crate::registry::key::Key;
 use crate::registry::mirror::Mirror;
+use crate::store::Revision;
 
 /// Long enough for a healthy machine to register again after the store dropped its lease.
 const CONFIRMATION: Duration = Duration::from_millis(500);
@@ -40,6 +41,12 @@ pub struct Presence {
     sights: BTreeMap<MachineId, Sight>,
     /// Machines of a storm that have not returned; empty when there is none.
     storm: BTreeSet<MachineId>,
+    /// The hold that the registry shows, by its last write.
+    shown: Option<Revision>,
+    /// The hold that this judge has taken back itself.
+    withdrawn: Option<Revision>,
+    /// Whether the hold that the registry shows cannot be read.
+    is_hold_unreadable: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +54,23 @@ enum Sight {
     Present,
     Absent {
         since: Instant,
-        /// Whether it was there before, under the eyes of this judge.
-        was_seen: bool,
+        evidence: Evidence,
         /// Whether it counts when machines vanish together.
         counts: bool,
     },
+}
+
+/// What is known of how a machine vanished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Evidence {
+    /// It was there before, under the eyes of this judge.
+    Seen,
+    /// It vanished together with others, under the eyes of an earlier one.
+    Storm,
+    /// It was away when this judge began.
+    Unknown,
+    /// An operator does not wait for it any more.
+    GivenUp,
 }
 
 impl Presence {
@@ -73,11 +92,15 @@ impl Presence {
             vouched,
             sights: BTreeMap::new(),
             storm: BTreeSet::new(),
+            shown: None,
+            withdrawn: None,
+            is_hold_unreadable: false,
         }
     }
 
     /// Takes note of who is there.
     pub fn observe(&mut self, mirror: &Mirror, now: Instant) {
+        self.heed_hold(mirror);
         let mut sights = BTreeMap::new();
         for id in expected(mirror) {
             let sight =
@@ -88,17 +111,44 @@ impl Presence {
         self.weather(now);
     }
 
+    /// Takes over the storm of an earlier leader, and hears of an operator who ends one.
+    fn heed_hold(&mut self, mirror: &Mirror) {
+        let shown = Some(mirror.modified(&Key::Hold)).filter(|shown| *shown != Revision::ABSENT);
+        self.is_hold_unreadable = shown.is_some() && mirror.hold.is_none();
+        if self.sights.is_empty()
+            && let Some(hold) = &mirror.hold
+        {
+            self.storm.clone_from(&hold.document.machines);
+        }
+        let was_deleted = self.shown.is_some() && shown.is_none();
+        if was_deleted && self.shown != self.withdrawn {
+            for id in std::mem::take(&mut self.storm) {
+                if let Some(Sight::Absent { evidence, .. }) = self.sights.get_mut(&id) {
+                    *evidence = Evidence::GivenUp;
+                }
+            }
+        }
+        self.shown = shown;
+    }
+
     fn absent(&self, mirror: &Mirror, id: &MachineId, now: Instant) -> Sight {
-        let (since, was_seen) = match self.sights.get(id) {
-            Some(Sight::Absent { since, was_seen, .. }) => (*since, *was_seen),
-            Some(Sight::Present) => (now, true),
-            None => (now, self.vouched.as_ref() == Some(id)),
+        let (since, evidence) = match self.sights.get(id) {
+            Some(Sight::Absent { since, evidence, .. }) => (*since, *evidence),
+            Some(Sight::Present) => (now, Evidence::Seen),
+            None if self.vouched.as_ref() == Some(id) => (now, Evidence::Seen),
+            None if self.storm.contains(id) => (now, Evidence::Storm),
+            None => (now, Evidence::Unknown),
         };
-        let standing = mirror.members.get(id).map(|member| member.document.standing);
-        let is_member = standing.is_some_and(|standing| standing != Standing::Leaving);
-        // A member that was away before anybody looked, and has nothing to lose, may be long dead.
-        let counts = is_member && (was_seen || holds_units(mirror, id));
-        Sight::Absent { since, was_seen, counts }
+        let member = mirror.members.get(id).map(|member| &member.document);
+        let member = member.filter(|member| member.standing != Standing::Leaving);
+        let counts = member.is_some_and(|member| match evidence {
+            Evidence::Seen | Evidence::Storm => true,
+            // A member that was away before anybody looked, and has nothing to lose, may be long
+            // dead.
+            Evidence::Unknown => !member.missing && holds_units(mirror, id),
+            Evidence::GivenUp => false,
+        });
+        Sight::Absent { since, evidence, counts }
     }
 
     /// Begins and ends storms.
@@ -131,13 +181,17 @@ impl Presence {
             .filter(|(_, sight)| self.lost_at(sight).is_some_and(|at| at <= now))
             .map(|(id, _)| id.clone())
             .collect();
-        Outlook { lost, is_on_hold: !self.storm.is_empty() }
+        Outlook { lost, is_on_hold: !self.storm.is_empty() || self.is_hold_unreadable }
     }
 
-    /// When, after a time, the next machine will count as lost unless it returns.
+    /// When, after a time, the next machine will be missing or lost unless it returns.
     #[must_use]
     pub fn next_deadline(&self, after: Instant) -> Option<Instant> {
-        self.sights.values().filter_map(|sight| self.lost_at(sight)).filter(|at| *at > after).min()
+        let deadlines = self.sights.values().flat_map(|sight| {
+            let confirmed = self.confirmed_at(sight);
+            [confirmed, confirmed.map(|at| at + self.grace)]
+        });
+        deadlines.flatten().filter(|at| *at > after).min()
     }
 
     /// Machines that vanished together and are still away.
@@ -146,12 +200,30 @@ impl Presence {
         &self.storm
     }
 
+    /// Machines whose absence is certain, and no matter of a storm.
+    pub fn missing(&self, now: Instant) -> impl Iterator<Item = &MachineId> {
+        let sights = self.sights.iter().filter(|(id, _)| !self.storm.contains(*id));
+        let missing =
+            sights.filter(move |(_, sight)| self.confirmed_at(sight).is_some_and(|at| at <= now));
+        missing.map(|(id, _)| id)
+    }
+
+    /// Takes note that the hold which the registry shows is being taken back.
+    pub const fn withdraw(&mut self) {
+        self.withdrawn = self.shown;
+    }
+
     fn lost_at(&self, sight: &Sight) -> Option<Instant> {
-        let Sight::Absent { since, was_seen, .. } = sight else { return None };
+        self.confirmed_at(sight).map(|confirmed| confirmed + self.grace)
+    }
+
+    fn confirmed_at(&self, sight: &Sight) -> Option<Instant> {
+        let Sight::Absent { since, evidence, .. } = sight else { return None };
         let confirmed = *since + CONFIRMATION;
-        let confirmed =
-            if *was_seen { confirmed } else { confirmed.max(self.began + self.agent_ttl) };
-        Some(confirmed + self.grace)
+        Some(match evidence {
+            Evidence::Seen | Evidence::GivenUp => confirmed,
+            Evidence::Storm | Evidence::Unknown => confirmed.max(self.began + self.agent_ttl),
+        })
     }
 }
 

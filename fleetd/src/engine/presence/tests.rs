@@ -30,6 +30,10 @@ impl Court {
         (lost.iter().map(MachineId::as_str).collect(), is_on_hold)
     }
 
+    fn missing(&self, millis: u64) -> String {
+        self.judge.missing(self.at(millis)).map(MachineId::as_str).collect()
+    }
+
     fn deadline(&self, millis: u64) -> Option<u128> {
         let at = self.judge.next_deadline(self.at(millis))?;
         Some((at - self.began).as_millis())
@@ -228,4 +232,112 @@ fn members_that_are_long_dead_make_no_storm_for_a_new_leader_unless_units_are_at
     let mut court = Court::new(None, Duration::ZERO);
     court.observe(&world, 0);
     assert_eq!(court.verdict(10_000), held("bc"));
+}
+
+#[test]
+fn an_old_dead_machine_with_a_pinned_unit_makes_no_storm_of_the_next_loss() {
+    let mut world = World::with_machines("abc");
+    world.launch("pinned.service", "MachineID=c");
+    world.hold("c", "pinned.service");
+    world.vanish("c");
+    world.miss("c");
+    let mut court = Court::new(None, Duration::ZERO);
+    court.observe(&world, 0);
+
+    world.vanish("b");
+    court.observe(&world, 1_000);
+
+    assert_eq!(court.verdict(1_500), lost("b"));
+    assert_eq!(court.verdict(10_000), lost("bc"));
+}
+
+#[test]
+fn a_machine_is_missing_once_its_absence_is_confirmed_whatever_the_grace() {
+    let mut world = World::with_machines("abc");
+    let mut court = Court::new(None, GRACE);
+    court.observe(&world, 0);
+    world.vanish("b");
+    court.observe(&world, 1_000);
+
+    assert_eq!(court.deadline(1_000), Some(1_500));
+    assert_eq!(court.missing(1_499), "");
+    assert_eq!(court.missing(1_500), "b");
+    assert_eq!(court.deadline(1_500), Some(61_500));
+}
+
+#[test]
+fn machines_of_a_storm_are_not_noted_as_missing() {
+    let mut world = World::with_machines("abc");
+    let mut court = Court::new(None, Duration::ZERO);
+    court.observe(&world, 0);
+    ["a", "b"].iter().for_each(|id| world.vanish(id));
+    court.observe(&world, 1_000);
+
+    assert_eq!(court.missing(60_000), "");
+}
+
+#[test]
+fn a_new_leader_takes_over_the_storm_of_the_one_before() {
+    let mut world = World::with_machines("abc");
+    // Without the hold they might be long dead: they hold nothing.
+    ["a", "b"].iter().for_each(|id| world.vanish(id));
+    world.suspend("ab");
+    let mut court = Court::new(None, Duration::ZERO);
+    court.observe(&world, 0);
+    assert_eq!(court.verdict(600_000), held("ab"));
+
+    world.appear("a", "");
+    court.observe(&world, 600_000);
+    assert_eq!(court.verdict(600_000), lost("b"));
+}
+
+#[test]
+fn an_operator_who_deletes_the_hold_gives_its_machines_up() {
+    let mut world = World::with_machines("abc");
+    let mut court = Court::new(None, Duration::ZERO);
+    court.observe(&world, 0);
+    ["a", "b"].iter().for_each(|id| world.vanish(id));
+    court.observe(&world, 1_000);
+    world.suspend("ab");
+    court.observe(&world, 2_000);
+    assert_eq!(court.verdict(3_000), held("ab"));
+
+    world.delete(&Key::Hold);
+    court.observe(&world, 4_000);
+
+    assert_eq!(court.verdict(4_000), lost("ab"));
+    assert_eq!(court.missing(4_000), "ab");
+}
+
+#[test]
+fn a_hold_that_the_leader_takes_back_gives_nobody_up() {
+    let mut world = World::with_machines("abc");
+    let mut court = Court::new(None, Duration::ZERO);
+    court.observe(&world, 0);
+    ["a", "b"].iter().for_each(|id| world.vanish(id));
+    world.suspend("ab");
+    court.observe(&world, 1_000);
+    world.appear("b", "");
+    court.observe(&world, 2_000);
+    court.judge.withdraw();
+
+    // It vanishes again while the hold goes.
+    world.vanish("b");
+    court.observe(&world, 2_100);
+    world.delete(&Key::Hold);
+    court.observe(&world, 2_200);
+
+    assert_eq!(court.verdict(3_000), held("ab"));
+}
+
+#[test]
+fn a_hold_that_cannot_be_read_is_one() {
+    let mut world = World::with_machines("abc");
+    world.put_raw(&Key::Hold, b"garbage".to_vec());
+    let mut court = Court::new(None, Duration::ZERO);
+    court.observe(&world, 0);
+    world.vanish("a");
+    court.observe(&world, 20_000);
+
+    assert_eq!(court.verdict(30_000), held("a"));
 }
