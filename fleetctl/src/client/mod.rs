@@ -12,9 +12,9 @@ mod write;
 
 use std::time::Duration;
 
+use fleet_units::api::v2::Health;
 use fleet_units::api::{self, Machine, MachinePage, Unit, UnitPage, UnitState, UnitStatePage};
 use hyper::Method;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use endpoint::{DEFAULT as DEFAULT_ENDPOINT, Endpoint};
@@ -36,20 +36,6 @@ pub(crate) struct Client<'a> {
     /// How long one exchange may take.
     patience: Duration,
     ui: &'a Ui,
-}
-
-/// A stored document that cannot be read.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Unreadable {
-    /// Its key in the store.
-    pub(crate) key: String,
-    /// What is wrong with it.
-    pub(crate) reason: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct UnreadableList {
-    unreadable: Vec<Unreadable>,
 }
 
 /// A page of some list.
@@ -112,11 +98,10 @@ impl<'a> Client<'a> {
         self.pages::<MachinePage>("/fleet/v1/machines", "").await
     }
 
-    /// Gives the stored documents that cannot be read, if the server knows which.
-    pub(crate) async fn unreadable(&self) -> Result<Vec<Unreadable>, ClientError> {
-        let answer = self.ask(Method::GET, "/fleet/v2/unreadable", None).await?;
-        let list: Option<UnreadableList> = self.decode_if_there(&answer)?;
-        Ok(list.unwrap_or_default().unreadable)
+    /// Gives what is wrong in the cluster, as far as the server knows.
+    pub(crate) async fn health(&self) -> Result<Health, ClientError> {
+        let answer = self.ask(Method::GET, "/fleet/v2/health", None).await?;
+        Ok(self.decode_if_there(&answer)?.unwrap_or_default())
     }
 
     async fn pages<P: Page>(&self, path: &str, query: &str) -> Result<Vec<P::Entry>, ClientError> {

@@ -3,7 +3,8 @@
 use fleet_units::api::Machine;
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use super::tell_health;
+use crate::client::{Client, ClientError};
 use crate::error::CommandError;
 use crate::legend;
 use crate::table::{Column, ListArgs, text_or_null};
@@ -65,10 +66,15 @@ pub(crate) async fn list_machines(
     ui: &Ui,
 ) -> Result<(), CommandError> {
     let columns = args.list.columns::<MachineColumn>()?;
-    let machines = client.machines().await;
-    let mut machines = machines.map_err(|error| {
+    let machines = machines(client, ui).await.map_err(|error| {
         CommandError::doing("Error retrieving list of active machines from fleet API", error)
     })?;
-    machines.sort_by(|left, right| left.id.cmp(&right.id));
     args.list.print(ui, &columns, &machines)
+}
+
+async fn machines(client: &Client<'_>, ui: &Ui) -> Result<Vec<Machine>, ClientError> {
+    let mut machines = client.machines().await?;
+    tell_health(client, ui).await?;
+    machines.sort_by(|left, right| left.id.cmp(&right.id));
+    Ok(machines)
 }

@@ -4,7 +4,7 @@ use fleet_units::api::Unit;
 use fleet_units::{Directives, TargetState, UnitFile, UnitName};
 use serde_json::{Value, json};
 
-use super::tell_unreadable;
+use super::tell_health;
 use crate::client::{Client, ClientError};
 use crate::error::CommandError;
 use crate::legend::{self, Addresses};
@@ -145,7 +145,7 @@ pub(crate) async fn list_unit_files(
 async fn rows(client: &Client<'_>, ui: &Ui) -> Result<Vec<Row>, ClientError> {
     let mut units = client.units().await?;
     let addresses: Addresses = client.machines().await?.into_iter().collect();
-    tell_unreadable(client, ui).await?;
+    tell_health(client, ui).await?;
     units.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(units.into_iter().map(|unit| Row::of(unit, &addresses)).collect())
 }

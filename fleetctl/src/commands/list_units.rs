@@ -3,7 +3,7 @@
 use fleet_units::api::UnitState;
 use serde_json::{Value, json};
 
-use super::tell_unreadable;
+use super::tell_health;
 use crate::client::{Client, ClientError};
 use crate::error::CommandError;
 use crate::legend::{self, Addresses};
@@ -97,7 +97,7 @@ pub(crate) async fn list_units(
 async fn rows(client: &Client<'_>, ui: &Ui) -> Result<Vec<Row>, ClientError> {
     let mut states = client.states().await?;
     let addresses: Addresses = client.machines().await?.into_iter().collect();
-    tell_unreadable(client, ui).await?;
+    tell_health(client, ui).await?;
     states.sort_by(|left, right| {
         (&left.name, &left.machine_id).cmp(&(&right.name, &right.machine_id))
     });

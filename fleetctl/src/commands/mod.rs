@@ -20,10 +20,11 @@ pub(crate) mod unload;
 use std::collections::BTreeMap;
 
 use fleet_units::UnitName;
-use fleet_units::api::v2::{UnitDetail, Update};
+use fleet_units::api::v2::{Health, Hold, UnitDetail, Update};
 
 use crate::client::{Client, ClientError};
 use crate::error::CommandError;
+use crate::legend;
 use crate::ui::Ui;
 
 /// What is known of units, by name.
@@ -45,10 +46,19 @@ fn no_units_given(ui: &Ui) {
     ui.note("No units given");
 }
 
-/// Tells of stored documents that lists lack because they cannot be read.
-async fn tell_unreadable(client: &Client<'_>, ui: &Ui) -> Result<(), ClientError> {
-    for document in client.unreadable().await? {
+/// Tells what is wrong in the cluster: documents that lists lack, units that wait for machines.
+async fn tell_health(client: &Client<'_>, ui: &Ui) -> Result<(), ClientError> {
+    let Health { unreadable, hold } = client.health().await?;
+    for document in unreadable {
         ui.note(&format!("WARNING: cannot read {}: {}", document.key, document.reason));
+    }
+    if let Some(Hold { machines, key }) = hold {
+        let machines: Vec<_> = machines.iter().map(|id| legend::machine(id, None, false)).collect();
+        ui.note(&format!(
+            "WARNING: most machines vanished at once ({}): units stay where they are until they \
+             return, or until you run: etcdctl del {key}",
+            machines.join(" ")
+        ));
     }
     Ok(())
 }

@@ -184,11 +184,29 @@ fn documents_that_cannot_be_read_are_told_beside_the_list() {
     let script = Script::new()
         .on("GET /fleet/v1/machines", 200, "{}")
         .on("GET /fleet/v1/state", 200, "{}")
-        .on("GET /fleet/v2/unreadable", 200, unreadable);
+        .on("GET /fleet/v2/health", 200, unreadable);
     assert_eq!(
         Fleetctl::at(&script.serve(), &["list-units", "--no-legend"]).run().to_string(),
         "! WARNING: cannot read /f/units/x: it is no JSON\nexit 0"
     );
+}
+
+#[test]
+fn lists_tell_of_a_storm_and_how_it_ends() {
+    let hold = r#"{"hold":{"machines":["0123456789abcdef"],"key":"/f/engine/hold"}}"#;
+    let script = Script::new()
+        .on("GET /fleet/v1/machines", 200, "{}")
+        .on("GET /fleet/v1/state", 200, "{}")
+        .on("GET /fleet/v2/health", 200, hold);
+    let server = script.serve();
+    for list in ["list-units", "list-machines"] {
+        assert_eq!(
+            Fleetctl::at(&server, &[list, "--no-legend"]).run().to_string(),
+            "! WARNING: most machines vanished at once (01234567...): units stay where they are \
+             until they return, or until you run: etcdctl del /f/engine/hold\nexit 0",
+            "{list}"
+        );
+    }
 }
 
 #[test]

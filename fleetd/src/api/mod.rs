@@ -129,7 +129,7 @@ fn router<S: Store>(api: Arc<Api<S>>) -> Router {
         .route("/", axum::routing::any(no_method))
         .route("/fleet/v2/units", post(v2::batch).get(v2::details))
         .route("/fleet/v2/events", get(v2::events))
-        .route("/fleet/v2/unreadable", get(v2::unreadable))
+        .route("/fleet/v2/health", get(v2::health))
         .fallback(not_found)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), gate))

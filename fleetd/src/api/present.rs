@@ -1,8 +1,9 @@
 //! What the API says of units, states and machines, worked out from the registry. Pure.
 
-use fleet_units::api::v2::{Copy, UnitDetail};
+use fleet_units::api::v2::{Copy, Health, Hold, UnitDetail, UnreadableDocument};
 use fleet_units::{Directives, MachineId, TargetState, UnitFile, UnitName, api};
 
+use crate::log::chain;
 use crate::registry::document::{self, Assignment, Phase, State, Unit};
 use crate::registry::mirror::{Mirror, Stored};
 
@@ -103,6 +104,19 @@ pub(super) fn address(mirror: &Mirror, id: &MachineId) -> Option<String> {
     let present = mirror.machines.get(id).map(|machine| machine.document.address);
     let known = || mirror.members.get(id).map(|member| member.document.address);
     present.or_else(known).flatten().map(|address| address.to_string())
+}
+
+/// What is wrong in the cluster; `hold_key` is the full key of the storm hold.
+pub(super) fn health(mirror: &Mirror, hold_key: String) -> Health {
+    let unreadable = mirror.unreadable.iter().map(|(key, document)| UnreadableDocument {
+        key: key.clone(),
+        reason: chain(&document.error),
+    });
+    let hold = mirror.hold.as_ref().map(|hold| Hold {
+        machines: hold.document.machines.iter().map(ToString::to_string).collect(),
+        key: hold_key,
+    });
+    Health { unreadable: unreadable.collect(), hold }
 }
 
 /// All that is known of a unit but obstacles; nothing if nothing is left of it anywhere.

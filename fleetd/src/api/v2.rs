@@ -1,4 +1,5 @@
-//! What stands beside version 1: details, many units in one request, and a stream of changes.
+//! What stands beside version 1: details, many units in one request, a stream of changes, and what
+//! is wrong.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet_units::UnitName;
-use fleet_units::api::v2::{BatchOutcome, BatchReply, BatchRequest, BatchUnit, UnitDetail, Update};
+use fleet_units::api::v2::{
+    BatchOutcome, BatchReply, BatchRequest, BatchUnit, Health, UnitDetail, Update,
+};
 use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -21,8 +24,8 @@ use super::error::ApiError;
 use super::v1::{self, QueryPairs};
 use super::view::View;
 use super::write::{Order, Outcome};
-use super::{Api, body};
-use crate::log::chain;
+use super::{Api, body, present};
+use crate::registry::key::Key;
 use crate::store::Store;
 
 /// A batch has room for one unit of the largest size, as text and as options, and for many small
@@ -37,19 +40,6 @@ pub(super) struct Details {
     units: Vec<UnitDetail>,
 }
 
-/// Documents that cannot be read.
-#[derive(Debug, Serialize)]
-pub(super) struct UnreadableList {
-    unreadable: Vec<UnreadableDocument>,
-}
-
-/// A document that cannot be read.
-#[derive(Debug, Serialize)]
-struct UnreadableDocument {
-    key: String,
-    reason: String,
-}
-
 pub(super) async fn details<S: Store>(
     State(api): State<Arc<Api<S>>>,
     query: QueryPairs,
@@ -59,17 +49,11 @@ pub(super) async fn details<S: Store>(
     Ok(Json(Details { units }))
 }
 
-pub(super) async fn unreadable<S: Store>(
+pub(super) async fn health<S: Store>(
     State(api): State<Arc<Api<S>>>,
-) -> Result<Json<UnreadableList>, ApiError> {
-    let unreadable = api.view.read(|scene| {
-        let documents = scene.mirror.unreadable.iter();
-        let document = |(key, document): (&String, &crate::registry::mirror::Unreadable)| {
-            UnreadableDocument { key: key.clone(), reason: chain(&document.error) }
-        };
-        documents.map(document).collect()
-    });
-    Ok(Json(UnreadableList { unreadable: unreadable.await? }))
+) -> Result<Json<Health>, ApiError> {
+    let key = api.prefix.encode(&Key::Hold);
+    Ok(Json(api.view.read(|scene| present::health(&scene.mirror, key)).await?))
 }
 
 pub(super) async fn batch<S: Store>(

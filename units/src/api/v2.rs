@@ -1,11 +1,42 @@
-//! What our own client uses under `/fleet/v2`: details of units, many units in one request, and a
-//! stream of changes.
+//! What our own client uses under `/fleet/v2`: details of units, many units in one request, a stream
+//! of changes, and what is wrong.
 
 use serde::{Deserialize, Serialize};
 
 use super::unit::state;
 pub use crate::JobState;
 use crate::{TargetState, UnitOption};
+
+/// What is wrong in the cluster, beside what single units say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Health {
+    /// Stored documents that cannot be read; lists lack them.
+    pub unreadable: Vec<UnreadableDocument>,
+    /// Most machines vanished at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+}
+
+/// A stored document that cannot be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct UnreadableDocument {
+    /// Its key in the store.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Units stay on lost machines, as most machines vanished at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Hold {
+    /// The machines that are still away.
+    pub machines: Vec<String>,
+    /// The key in the store that says so: whoever deletes it ends the wait.
+    pub key: String,
+}
 
 /// A unit with all that is known of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::UnixStream;
 
 use super::harness::{Fixture, JSON, error};
-use crate::registry::document::{Assignment, Phase};
+use crate::registry::document::{Assignment, Hold, Phase};
 use crate::registry::key::Key;
 
 fn change(name: &str, rest: &str) -> String {
@@ -241,7 +241,7 @@ async fn garbage_is_shown_and_can_be_destroyed() {
     let key = Key::Unit("a.service".parse().unwrap());
     fixture.put_raw(&key, b"garbage").await;
 
-    let shown = fixture.ask("GET /fleet/v2/unreadable", "").await;
+    let shown = fixture.ask("GET /fleet/v2/health", "").await;
     let reason = "not a document of fleet: expected value at line 1 column 1";
     let expected =
         format!(r#"200 {{"unreadable":[{{"key":"/fleet/units/a.service","reason":"{reason}"}}]}}"#);
@@ -256,5 +256,18 @@ async fn garbage_is_shown_and_can_be_destroyed() {
     );
     assert_eq!(super::harness::short(&put.await), refused);
     assert_eq!(fixture.ask("DELETE /fleet/v1/units/a.service", "").await, "204");
-    assert_eq!(fixture.ask("GET /fleet/v2/unreadable", "").await, r#"200 {"unreadable":[]}"#);
+    assert_eq!(fixture.ask("GET /fleet/v2/health", "").await, r#"200 {"unreadable":[]}"#);
+}
+
+#[tokio::test]
+async fn a_storm_is_told_with_the_key_that_ends_it() {
+    let fixture = Fixture::new(100);
+    let machines = ["a", "b"].map(|id| id.parse().unwrap()).into();
+
+    fixture.put(&Key::Hold, &Hold { machines }).await;
+
+    assert_eq!(
+        fixture.ask("GET /fleet/v2/health", "").await,
+        r#"200 {"unreadable":[],"hold":{"machines":["a","b"],"key":"/fleet/engine/hold"}}"#
+    );
 }
