@@ -19,6 +19,7 @@ mod machines;
 mod metadata;
 mod numbers;
 mod placement;
+mod replaces;
 mod rest;
 mod session;
 mod shutdown;
