@@ -4,11 +4,14 @@ use fleet_tests::wait::until;
 
 use crate::fixture::{Fleet, PATIENCE, Systemd, places, sleeper};
 
+/// Who starts without waiting for this one's end is seen to be too early.
+const SLOW_TO_STOP: &str = "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 0.5\n";
+
 /// Acceptance row 22.
 #[test]
 fn a_newcomer_takes_the_machine_of_the_unit_that_it_replaces_which_moves() {
     let fleet = Fleet::of(2);
-    let old = fleet.write("old.service", &sleeper(""));
+    let old = fleet.write("old.service", SLOW_TO_STOP);
     let new = fleet.write("new.service", &sleeper("Replaces=old.service"));
     fleet.fleetctl(&["start", &old]).good();
     let before = fleet.await_active(1);
