@@ -5,3 +5,5 @@ pub mod document;
 pub mod follow;
 pub mod key;
 pub mod mirror;
+#[cfg(test)]
+mod properties;
