@@ -11,8 +11,9 @@ use crate::bench::BenchArgs;
 use crate::cluster::{self, Cluster, ClusterName, Size, Store};
 use crate::command::{self, CommandError};
 use crate::error::Error;
+use crate::fuzz::FuzzArgs;
 use crate::host::Power;
-use crate::{bench, fleet, layer, packages, privilege, source, status, suite, ui, welcome};
+use crate::{bench, fleet, fuzz, layer, packages, privilege, source, status, suite, ui, welcome};
 
 /// Boot real hosts on this machine and run fleet on them
 #[derive(Debug, Parser)]
@@ -48,6 +49,8 @@ enum Task {
     Down,
     /// Check format and lints, run all unit tests, then all functional tests on hosts
     Test(TestArgs),
+    /// Look for input that breaks what fleet claims of its parsers (part of `test`)
+    Fuzz(FuzzArgs),
     /// Measure how fast fleet is, beside bare systemd (see docs/performance.md)
     Bench(BenchArgs),
     /// Install what this machine and its hosts need (part of `up` that needs root)
@@ -129,6 +132,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     match &arguments.command {
         Task::Up(up) => self::up(name, up)?,
         Task::Test(test) => return suite::run(name, test.filter.as_deref()),
+        Task::Fuzz(arguments) => fuzz::run(arguments)?,
         Task::Bench(bench) => bench::run(name, bench)?,
         Task::Measure(bench) => bench::measure(name, bench)?,
         Task::Install => install()?,

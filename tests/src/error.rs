@@ -107,6 +107,24 @@ pub enum Error {
         /// What failed.
         step: &'static str,
     },
+    /// There is no such fuzz target.
+    #[error("there is no fuzz target `{target}`: choose one of {targets}")]
+    NoTarget {
+        /// The target that was asked for.
+        target: String,
+        /// Those that there are.
+        targets: String,
+    },
+    /// A fuzz target found an input that breaks what it claims.
+    #[error("fuzz target `{target}` failed on {input}:\n{reason}")]
+    Fuzz {
+        /// The target.
+        target: String,
+        /// What it said.
+        reason: String,
+        /// The file that holds the input.
+        input: String,
+    },
     /// Cargo built nothing that could be run.
     #[error("cargo named no executable for `{target}`")]
     NoExecutable {

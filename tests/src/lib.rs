@@ -17,6 +17,7 @@ mod cgroup;
 mod etcd;
 mod file;
 mod fleet;
+mod fuzz;
 mod image;
 mod layer;
 mod network;

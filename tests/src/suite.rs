@@ -7,7 +7,7 @@ use crate::cluster::ClusterName;
 use crate::command;
 use crate::error::Error;
 use crate::source::cargo;
-use crate::{layer, privilege, source, ui};
+use crate::{fuzz, layer, privilege, source, ui};
 
 /// The cluster of the functional tests.
 pub(crate) const NAME: &str = "test";
@@ -50,6 +50,7 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCod
     let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--features", features];
     check("clippy", cargo(lint.into_iter().chain(["--", "-D", "warnings"])))?;
     check("the unit tests", unit_tests())?;
+    fuzz::run(&fuzz::FuzzArgs::default())?;
     let binaries = source::build()?;
     let contract = executable("fleetd", UNIT_TESTS.into_iter().chain(["--lib"]))?;
     let build = ["test", "--quiet", "--package", "fleet-tests", "--features", FUNCTIONAL];
