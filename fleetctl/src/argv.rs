@@ -2,7 +2,8 @@
 //!
 //! Old releases took `-no-block` for `--no-block` and `--full=true` for `--full`. Both are rewritten
 //! here, before parsing, and only where the parser would misread them: everything else passes
-//! through untouched, so that its own suggestions stay right.
+//! through untouched, so that its own suggestions stay right. A command line for another machine is
+//! not ours to rewrite, and is marked as such.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,17 +20,25 @@ enum Takes {
     Value,
 }
 
+/// Flags that say by themselves what the first word says without them.
+const INSTEAD_OF_A_WORD: [&str; 2] = ["machine", "unit"];
+
 /// Every long flag of a command line and of its commands.
 #[derive(Debug)]
 pub(crate) struct Flags {
     long: BTreeMap<String, Takes>,
     short: BTreeSet<char>,
+    /// Words that each command has of its own; what follows them is another's command line.
+    commands: BTreeMap<String, usize>,
 }
 
 impl Flags {
     /// Collects the flags of a command and of its subcommands.
     pub(crate) fn of(command: &clap::Command) -> Self {
-        let mut flags = Self { long: BTreeMap::new(), short: BTreeSet::new() };
+        let commands = command.get_subcommands();
+        let commands = commands.map(|command| (command.get_name().to_owned(), own_words(command)));
+        let mut flags =
+            Self { long: BTreeMap::new(), short: BTreeSet::new(), commands: commands.collect() };
         flags.collect(command);
         flags
     }
@@ -39,11 +48,23 @@ impl Flags {
         let mut rewritten = Vec::with_capacity(words.len());
         let mut words = words.into_iter();
         rewritten.extend(words.next());
+        // Not known before the command is.
+        let mut left: Option<usize> = None;
         while let Some(word) = words.next() {
             if word == "--" {
                 rewritten.push(word);
                 rewritten.extend(words);
                 break;
+            }
+            if !is_flag(&word) {
+                if left == Some(0) {
+                    rewritten.extend(["--".to_owned(), word]);
+                    rewritten.extend(words);
+                    break;
+                }
+                left = Some(left.map_or_else(|| self.words_of(&word), |left| left - 1));
+            } else if split(&word).is_some_and(|(name, _)| INSTEAD_OF_A_WORD.contains(&name)) {
+                left = left.map(|left| left.saturating_sub(1));
             }
             let takes_next = !word.contains('=') && self.takes(&word) == Some(Takes::Value);
             rewritten.extend(self.rewrite(word));
@@ -70,6 +91,18 @@ impl Flags {
         }
         for subcommand in command.get_subcommands() {
             self.collect(subcommand);
+        }
+    }
+
+    /// Gives the number of words of a command, which may be shortened.
+    fn words_of(&self, command: &str) -> usize {
+        if let Some(words) = self.commands.get(command) {
+            return *words;
+        }
+        let mut meant = self.commands.iter().filter(|(name, _)| name.starts_with(command));
+        match (meant.next(), meant.next()) {
+            (Some((_, words)), None) => *words,
+            _ => usize::MAX,
         }
     }
 
@@ -103,6 +136,16 @@ impl Flags {
             (Some(_), None) => Some(format!("--{name}")),
         }
     }
+}
+
+/// Counts the words before a command's last argument, if that is a command line.
+fn own_words(command: &clap::Command) -> usize {
+    let mut positionals = command.get_positionals();
+    positionals.position(clap::Arg::is_trailing_var_arg_set).unwrap_or(usize::MAX)
+}
+
+fn is_flag(word: &str) -> bool {
+    word.starts_with('-') && word.len() > 1
 }
 
 /// Reads a truth value in the spellings that old releases took.
@@ -161,6 +204,9 @@ mod tests {
             "fleetctl list-units -no-legnd",
             "fleetctl cat -- -no-legend",
             "fleetctl cat -",
+            "fleetctl -debug ssh --A 8145 -ssh-port 23 ls -full --l",
+            "fleetctl ss -machine 8145 ls -full -- --l",
+            "fleetctl ssh a -- ls -full",
             "fleetctl",
         ];
         insta::assert_snapshot!(lines.map(normalised).join("\n"), @r#"
@@ -178,6 +224,9 @@ mod tests {
         fleetctl list-units --no-legnd
         fleetctl cat -- -no-legend
         fleetctl cat -
+        fleetctl --debug ssh -A 8145 --ssh-port 23 -- ls -full --l
+        fleetctl ss --machine 8145 -- ls -full -- --l
+        fleetctl ssh a -- ls -full
         fleetctl
         "#);
     }

@@ -5,15 +5,19 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::argv::Flags;
 use crate::commands::cat::CatArgs;
 use crate::commands::destroy::DestroyArgs;
+use crate::commands::fd_forward::FdForwardArgs;
+use crate::commands::journal::JournalArgs;
 use crate::commands::list_machines::ListMachinesArgs;
 use crate::commands::list_unit_files::ListUnitFilesArgs;
 use crate::commands::list_units::ListUnitsArgs;
 use crate::commands::load::LoadArgs;
+use crate::commands::ssh::SshArgs;
 use crate::commands::start::StartArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::stop::StopArgs;
 use crate::commands::submit::SubmitArgs;
 use crate::commands::unload::UnloadArgs;
+use crate::commands::verify::VerifyArgs;
 use crate::settings::GlobalArgs;
 
 /// What `fleetctl version` prints.
@@ -23,8 +27,8 @@ const AFTER_HELP: &str = "\
 Each global flag can be set in the environment: --endpoint as FLEETCTL_ENDPOINT, and so on.
 Command names may be shortened as long as they are unambiguous.
 
-Exit codes: 0 done, or already so; 1 failed; 2 the command line makes no sense. `status` exits as
-systemctl does.";
+Exit codes: 0 done, or already so; 1 failed; 2 the command line makes no sense. `status`, `journal`
+and `ssh` exit as the program on the machine does.";
 
 /// Command line of fleetctl.
 #[derive(Debug, Parser)]
@@ -74,6 +78,15 @@ pub(crate) enum Command {
     Cat(CatArgs),
     /// Print what systemd says of units, on their machines
     Status(StatusArgs),
+    /// Print the journal of a unit, from its machines
+    Journal(JournalArgs),
+    /// Log in to a machine, or run a command there
+    Ssh(SshArgs),
+    /// Join standard input and output to a unix socket, for tunnels
+    FdForward(FdForwardArgs),
+    /// Fail: units are not signed any more
+    #[command(hide = true)]
+    Verify(VerifyArgs),
     /// Print the version
     Version,
 }

@@ -56,6 +56,12 @@ impl CommandError {
         Self { blame: Blame::Program(code), doing: None, source: None }
     }
 
+    /// Tells the operator, and leaves the code to exit with.
+    pub(crate) fn tell(self, ui: &Ui) -> Self {
+        self.report(ui);
+        Self { blame: self.blame, doing: None, source: None }
+    }
+
     /// Tells the operator, and gives the code to exit with.
     pub(crate) fn report(&self, ui: &Ui) -> ExitCode {
         let sentence = self.to_string();

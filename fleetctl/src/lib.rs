@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use cli::{Cli, Command};
 use client::Client;
 use error::CommandError;
+use ssh::Ssh;
 pub use ui::Ui;
 
 /// Runs the command that the words ask for; the first is the program's name.
@@ -59,11 +60,16 @@ async fn dispatch(
     let command = match (cli.version, cli.command) {
         (true, _) | (false, Some(Command::Version)) => return Ok(ui.line(cli::VERSION)?),
         (false, None) => return Ok(ui.data(&cli::help())?),
+        // These three need no fleet, and so no valid way to it.
+        (false, Some(Command::FdForward(args))) => return commands::fd_forward::fd_forward(&args),
+        (false, Some(Command::Verify(_))) => return commands::verify::verify(ui),
         (false, Some(command)) => command,
     };
     let settings = cli.global.settings(environment)?;
     ui.set_debug(settings.debug);
-    let client = Client::new(settings.endpoint.clone(), settings.request_timeout, ui);
+    let ssh = Ssh::open(&settings, environment, ui).await?;
+    let endpoint = ssh.endpoint(&settings.endpoint);
+    let client = Client::new(endpoint, settings.request_timeout, ui);
     match command {
         Command::Submit(args) => commands::submit::submit(&args, &client, ui).await,
         Command::Load(args) => commands::load::load(&args, &client, ui).await,
@@ -79,9 +85,11 @@ async fn dispatch(
             commands::list_machines::list_machines(&args, &client, ui).await
         }
         Command::Cat(args) => commands::cat::cat(&args, &client, ui).await,
-        Command::Status(args) => {
-            commands::status::status(&args, &client, ui, &settings.ssh, environment).await
-        }
+        Command::Status(args) => commands::status::status(&args, &client, ui, &ssh).await,
+        Command::Journal(args) => commands::journal::journal(&args, &client, ui, &ssh).await,
+        Command::Ssh(args) => commands::ssh::ssh(&args, &client, ui, &ssh).await,
+        Command::FdForward(args) => commands::fd_forward::fd_forward(&args),
+        Command::Verify(_) => commands::verify::verify(ui),
         Command::Version => Ok(ui.line(cli::VERSION)?),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::argv::truth;
 use crate::client::{DEFAULT_ENDPOINT, Endpoint};
 use crate::error::CommandError;
+use crate::ssh::Address;
 
 /// Flags that every command takes, before or after its name.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -16,6 +17,9 @@ pub(crate) struct GlobalArgs {
     /// Seconds that one request may take [default: 3]
     #[arg(long, global = true, value_name = "SECONDS")]
     request_timeout: Option<String>,
+    /// Machine through whose sshd fleet and its machines are reached, as HOST[:PORT]
+    #[arg(long, global = true, value_name = "HOST")]
+    tunnel: Option<String>,
     /// User who logs in to other machines [default: core]
     #[arg(long, global = true, value_name = "USER")]
     ssh_username: Option<String>,
@@ -69,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) request_timeout: Duration,
     /// How to reach other machines.
     pub(crate) ssh: SshSettings,
+    /// The machine through which all others are reached.
+    pub(crate) tunnel: Option<Address>,
     /// Whether requests are told.
     pub(crate) debug: bool,
 }
@@ -102,7 +108,10 @@ impl GlobalArgs {
             CommandError::usage(format!("Unable to initialize client: {error}"))
         })?;
         let username = given.text(&self.ssh_username, "ssh-username");
+        let tunnel = given.text(&self.tunnel, "tunnel").map(|text| text.parse()).transpose();
+        let tunnel = tunnel.map_err(|error| CommandError::usage(format!("--tunnel: {error}")))?;
         Ok(Settings {
+            tunnel,
             endpoint,
             request_timeout: given.seconds(&self.request_timeout, "request-timeout", 3)?,
             ssh: SshSettings {
@@ -172,12 +181,6 @@ impl Given<'_> {
         if !self.truth(&flags.experimental_api, "experimental-api", true)? {
             return Err(CommandError::usage(NO_ETCD));
         }
-        if let Some(tunnel) = self.variable("FLEETCTL_TUNNEL") {
-            return Err(CommandError::usage(format!(
-                "FLEETCTL_TUNNEL is set to \"{tunnel}\", but tunnels are not supported: unset it, \
-                 and name a fleetd with --endpoint"
-            )));
-        }
         Ok(())
     }
 }
@@ -199,6 +202,7 @@ mod tests {
             "FLEETCTL_SSH_USERNAME" => "",
             "FLEETCTL_STRICT_HOST_KEY_CHECKING" => "false",
             "FLEETCTL_SSH" => "/opt/ssh",
+            "FLEETCTL_TUNNEL" => "[::1]:2222",
             _ => return None,
         };
         Some(value.to_owned())
@@ -221,6 +225,7 @@ mod tests {
                 known_hosts_file: Some("/k".to_owned()),
                 strict: false,
             },
+            tunnel: Some(Address { host: "::1".to_owned(), port: 2222 }),
             debug: false,
         };
         assert_eq!(flags.settings(&environment).unwrap(), expected);
@@ -235,7 +240,7 @@ mod tests {
         let flags = GlobalArgs::default;
         let text = |text: &str| Some(text.to_owned());
         let nothing = |_: &str| None;
-        let tunnel = |name: &str| (name == "FLEETCTL_TUNNEL").then(|| "bastion".to_owned());
+        let tunnel = |name: &str| (name == "FLEETCTL_TUNNEL").then(|| "bastion:ssh".to_owned());
         let refusals = [
             refusal(&GlobalArgs { driver: text("etcd"), ..flags() }, &nothing),
             refusal(&GlobalArgs { driver: text("x"), ..flags() }, &nothing),
@@ -252,7 +257,7 @@ mod tests {
         --request-timeout takes seconds above 0, not "-1"
         --debug takes true or false, not "perhaps"
         Unable to initialize client: URL scheme undefined: `fleet`; write unix:///PATH or http://HOST:PORT
-        FLEETCTL_TUNNEL is set to "bastion", but tunnels are not supported: unset it, and name a fleetd with --endpoint
+        --tunnel: `bastion:ssh` is no address; write HOST or HOST:PORT
         "#);
     }
 }

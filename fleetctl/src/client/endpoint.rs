@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::pipe::Pipe;
+
 /// The socket of the fleetd on this machine.
 pub(crate) const DEFAULT: &str = "unix:///var/run/fleet.sock";
 
@@ -19,6 +21,8 @@ pub(crate) enum Endpoint {
         /// Port.
         port: u16,
     },
+    /// One of these, through a program.
+    Piped(Pipe),
 }
 
 impl Endpoint {
@@ -28,6 +32,7 @@ impl Endpoint {
             Self::Unix(_) => "domain-sock".to_owned(),
             Self::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
             Self::Tcp { host, port } => format!("{host}:{port}"),
+            Self::Piped(pipe) => pipe.far.authority(),
         }
     }
 }
@@ -37,6 +42,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp { .. } => write!(f, "http://{}", self.authority()),
+            Self::Piped(pipe) => write!(f, "{} through {}", pipe.far, pipe.through),
         }
     }
 }

@@ -88,6 +88,7 @@ async fn converse(endpoint: &Endpoint, asking: Asking) -> Result<Streaming, Clie
             let connected = connected.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
             handshake(endpoint, connected, &mut driver).await?
         }
+        Endpoint::Piped(pipe) => handshake(endpoint, pipe.connect(), &mut driver).await?,
     };
     let request = request(endpoint, asking)?;
     let answer = sender.send_request(request).await;

@@ -7,6 +7,7 @@ mod endpoint;
 mod error;
 mod http;
 mod older;
+mod pipe;
 mod watch;
 mod write;
 
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use endpoint::{DEFAULT as DEFAULT_ENDPOINT, Endpoint};
 pub(crate) use error::ClientError;
+pub(crate) use pipe::Pipe;
 pub(crate) use watch::Watch;
 pub(crate) use write::succeeded;
 

@@ -1,21 +1,26 @@
 //! One file for each command: its arguments, and what it does.
 //!
 //! `raise` is what submit, load and start have in common; `lower` is that of stop, unload and
-//! destroy.
+//! destroy; `whereabouts` finds the machines for status, journal and ssh.
 
 pub(crate) mod cat;
 pub(crate) mod destroy;
+pub(crate) mod fd_forward;
+pub(crate) mod journal;
 pub(crate) mod list_machines;
 pub(crate) mod list_unit_files;
 pub(crate) mod list_units;
 pub(crate) mod load;
 mod lower;
 mod raise;
+pub(crate) mod ssh;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod submit;
 pub(crate) mod unload;
+pub(crate) mod verify;
+mod whereabouts;
 
 use std::collections::BTreeMap;
 

@@ -7,10 +7,14 @@ mod list;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod remote;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod tunnel;
 #[cfg(test)]
 mod usage;

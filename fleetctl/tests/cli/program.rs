@@ -1,6 +1,7 @@
 //! The program as a person meets it: words in; exit code, output and complaints out.
 
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -41,6 +42,14 @@ impl Fleetctl {
 
     pub(crate) fn run(mut self) -> Ended {
         Ended(self.0.output().unwrap())
+    }
+
+    /// Runs with these bytes as its input.
+    pub(crate) fn fed(mut self, input: &[u8]) -> Ended {
+        let piped = self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Ended(child.wait_with_output().unwrap())
     }
 }
 

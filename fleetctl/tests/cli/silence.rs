@@ -108,6 +108,8 @@ fn requests_are_told_on_demand() {
     insta::assert_snapshot!(Fleetctl::at(&server, &words).run().to_string(), @r#"
     ! DEBUG HTTP GET http://domain-sock/fleet/v1/machines
     ! DEBUG HTTP GET http://domain-sock/fleet/v1/machines 200 OK
+    ! DEBUG HTTP GET http://domain-sock/fleet/v2/health
+    ! DEBUG HTTP GET http://domain-sock/fleet/v2/health 404 Not Found
     exit 0
     "#);
 }

@@ -10,14 +10,14 @@ use crate::program::Fleetctl;
 use crate::server::Script;
 
 /// Makes a program that prints its words and ends with a code.
-fn program(directory: &TempDir, name: &str, code: u8) -> String {
+pub(crate) fn program(directory: &TempDir, name: &str, code: u8) -> String {
     let path = directory.path().join(name);
     fs::write(&path, format!("#!/bin/sh\necho \"{name} $*\"\nexit {code}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path.to_string_lossy().into_owned()
 }
 
-fn script(machine: &str) -> Script {
+pub(crate) fn script(machine: &str) -> Script {
     let unit = format!(
         r#"{{"name":"a.service","currentState":"launched","machineID":"{machine}","options":[]}}"#
     );
@@ -34,7 +34,7 @@ fn script(machine: &str) -> Script {
         .on("GET /fleet/v1/machines", 200, machines)
 }
 
-fn run(script: Script, ssh: &str, words: &[&str]) -> String {
+pub(crate) fn run(script: Script, ssh: &str, words: &[&str]) -> String {
     Fleetctl::at(&script.serve(), words).env("FLEETCTL_SSH", ssh).run().to_string()
 }
 
@@ -43,7 +43,7 @@ fn another_machine_is_reached_through_ssh_and_systemctls_code_is_passed_on() {
     let directory = tempfile::tempdir().unwrap();
     let ssh = program(&directory, "ssh", 3);
     insta::assert_snapshot!(run(script("m1"), &ssh, &["status", "a"]), @r#"
-    ssh -o StrictHostKeyChecking=ask -o UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts -o ConnectTimeout=10 -l core -- 10.0.0.1 systemctl status -l a.service
+    ssh -o StrictHostKeyChecking=ask -o UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts -o ConnectTimeout=10 -o ServerAliveInterval=15 -l core -- 10.0.0.1 systemctl status -l a.service
     exit 3
     "#);
 }
@@ -55,10 +55,10 @@ fn a_global_unit_is_shown_on_each_machine_that_runs_it() {
     let words = ["--strict-host-key-checking=false", "status", "--no-block", "all.service"];
     insta::assert_snapshot!(run(script("m1"), &ssh, &words), @r#"
     m1.../10.0.0.1:
-    ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o LogLevel=ERROR -l core -- 10.0.0.1 systemctl status -l all.service
+    ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o ServerAliveInterval=15 -o LogLevel=ERROR -l core -- 10.0.0.1 systemctl status -l all.service
 
     m2.../10.0.0.2:
-    ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o LogLevel=ERROR -l core -- 10.0.0.2 systemctl status -l all.service
+    ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o ServerAliveInterval=15 -o LogLevel=ERROR -l core -- 10.0.0.2 systemctl status -l all.service
     exit 0
     "#);
 }
@@ -76,6 +76,39 @@ fn what_has_no_status_is_told() {
     ! Could not determine address of machine m3.
     exit 1
     ! Error running /nonexistent/ssh: No such file or directory (os error 2)
+    exit 1
+    "#);
+}
+
+#[test]
+fn one_bad_unit_spoils_nothing_but_the_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = program(&directory, "ssh", 0);
+    let words = ["status", "a", "lost", "idle", "a"];
+    insta::assert_snapshot!(run(script("m1"), &ssh, &words), @r#"
+    ssh -o StrictHostKeyChecking=ask -o UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts -o ConnectTimeout=10 -o ServerAliveInterval=15 -l core -- 10.0.0.1 systemctl status -l a.service
+
+    ssh -o StrictHostKeyChecking=ask -o UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts -o ConnectTimeout=10 -o ServerAliveInterval=15 -l core -- 10.0.0.1 systemctl status -l a.service
+    ! Unit lost.service does not exist.
+    ! Unit idle.service does not appear to be loaded.
+    exit 1
+    "#);
+}
+
+#[test]
+fn a_global_unit_is_shown_on_one_machine_by_the_beginning_of_its_id() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = program(&directory, "ssh", 3);
+    let ended = ["m2", "m", "x"].map(|id| {
+        run(script("m1"), &ssh, &["status", "--ssh-port=2222", "--machine", id, "all.service"])
+    });
+    insta::assert_snapshot!(ended.join("\n"), @r#"
+    m2.../10.0.0.2:
+    ssh -o StrictHostKeyChecking=ask -o UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts -o ConnectTimeout=10 -o ServerAliveInterval=15 -p 2222 -l core -- 10.0.0.2 systemctl status -l all.service
+    exit 3
+    ! Unit all.service is on more than one machine whose id begins with "m".
+    exit 1
+    ! Unit all.service is not on a machine whose id begins with "x".
     exit 1
     "#);
 }

@@ -31,6 +31,9 @@ fn help_is_printed_for_each_way_to_ask_for_it_and_holds_the_version() {
       list-machines    List the machines of the cluster
       cat              Print the text of a unit
       status           Print what systemd says of units, on their machines
+      journal          Print the journal of a unit, from its machines
+      ssh              Log in to a machine, or run a command there
+      fd-forward       Join standard input and output to a unix socket, for tunnels
       version          Print the version
       help             Print this message or the help of the given subcommand(s)
 
@@ -43,6 +46,8 @@ fn help_is_printed_for_each_way_to_ask_for_it_and_holds_the_version() {
               unix:///PATH or http://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
           --request-timeout <SECONDS>
               Seconds that one request may take [default: 3]
+          --tunnel <HOST>
+              Machine through whose sshd fleet and its machines are reached, as HOST[:PORT]
           --ssh-username <USER>
               User who logs in to other machines [default: core]
           --ssh-timeout <SECONDS>
@@ -57,8 +62,8 @@ fn help_is_printed_for_each_way_to_ask_for_it_and_holds_the_version() {
     Each global flag can be set in the environment: --endpoint as FLEETCTL_ENDPOINT, and so on.
     Command names may be shortened as long as they are unambiguous.
 
-    Exit codes: 0 done, or already so; 1 failed; 2 the command line makes no sense. `status` exits as
-    systemctl does.
+    Exit codes: 0 done, or already so; 1 failed; 2 the command line makes no sense. `status`, `journal`
+    and `ssh` exit as the program on the machine does.
     exit 0
     "#);
 }
@@ -85,6 +90,8 @@ fn help_of_a_command_shows_its_flags_before_the_global_ones() {
               unix:///PATH or http://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
           --request-timeout <SECONDS>
               Seconds that one request may take [default: 3]
+          --tunnel <HOST>
+              Machine through whose sshd fleet and its machines are reached, as HOST[:PORT]
           --ssh-username <USER>
               User who logs in to other machines [default: core]
           --ssh-timeout <SECONDS>

@@ -1,0 +1,72 @@
+//! `fleetctl journal`
+
+use super::name_of;
+use super::whereabouts::{MachineArgs, Map, goals};
+use crate::client::Client;
+use crate::error::CommandError;
+use crate::ssh::{Ssh, follow};
+use crate::ui::Ui;
+
+/// Print the journal of a unit, from its machines
+///
+/// Exits as journalctl does. Of a unit on several machines, one journal comes after the other; with
+/// --follow all come together, and each line names its machine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct JournalArgs {
+    /// Name of the unit
+    #[arg(value_name = "UNIT")]
+    unit: String,
+    /// How many of the last lines, or `all`
+    #[arg(long, value_name = "N", default_value = "10", value_parser = lines)]
+    lines: String,
+    /// Go on with lines as they are written
+    #[arg(short = 'f', long)]
+    follow: bool,
+    /// Read the journal as root
+    #[arg(long)]
+    sudo: bool,
+    /// Form of the lines, as of journalctl
+    #[arg(long, value_name = "FORM", default_value = "short")]
+    output: String,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+fn lines(text: &str) -> Result<String, String> {
+    if text == "all" || text.parse::<u64>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err("it takes a number or `all`".to_owned())
+}
+
+/// Runs journalctl on the machines of the unit.
+pub(crate) async fn journal(
+    args: &JournalArgs,
+    client: &Client<'_>,
+    ui: &Ui,
+    ssh: &Ssh<'_>,
+) -> Result<(), CommandError> {
+    let name = name_of(&args.unit)?;
+    let map = Map::of(client, &args.machine).await?;
+    let goals = goals(client, &name, &args.machine, "running").await?;
+    let words = words(args, name.as_str());
+    let programs = map.programs(&goals, ssh, &words)?;
+    match programs.as_slice() {
+        [only] => Err(ssh.turn_into(&only.line)),
+        _ if args.follow => follow(programs, ui).await,
+        programs => ssh.in_turn(programs, true, ui),
+    }
+}
+
+fn words<'a>(args: &'a JournalArgs, unit: &'a str) -> Vec<&'a str> {
+    let mut words = Vec::new();
+    if args.sudo {
+        words.push("sudo");
+    }
+    words.extend(["journalctl", "--unit", unit, "--no-pager", "-n", &args.lines]);
+    words.extend(["--output", &args.output]);
+    if args.follow {
+        words.push("-f");
+    }
+    words
+}

@@ -1,0 +1,146 @@
+//! Where units are, for commands that go there.
+
+use fleet_units::{TargetState, UnitName};
+
+use crate::client::{Client, is_global};
+use crate::error::CommandError;
+use crate::legend::{self, Addresses};
+use crate::ssh::{Address, Place, Program, Ssh};
+
+/// Identity of this machine.
+const MACHINE_ID: &str = "/etc/machine-id";
+
+/// Flags of commands that go to the machines of units.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct MachineArgs {
+    /// Only on the machine whose id begins so
+    #[arg(long, value_name = "ID")]
+    machine: Option<String>,
+    /// Port of sshd on the machines
+    #[arg(long, value_name = "PORT", default_value_t = 22)]
+    ssh_port: u16,
+}
+
+/// Machines that hold a unit.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Holders {
+    /// Their ids.
+    pub(super) machines: Vec<String>,
+    /// Whether there is one on each machine that is eligible.
+    pub(super) global: bool,
+}
+
+/// How to get from this machine to the others.
+#[derive(Debug)]
+pub(super) struct Map {
+    own: String,
+    addresses: Addresses,
+    port: u16,
+}
+
+/// Finds the machines that hold a unit.
+pub(super) async fn holders(
+    client: &Client<'_>,
+    name: &UnitName,
+) -> Result<Option<Holders>, CommandError> {
+    let Some(unit) = client.unit(name.as_str()).await? else { return Ok(None) };
+    let global = is_global(&unit);
+    let machines: Vec<String> = if global {
+        client.states_of(name.as_str()).await?.into_iter().map(|state| state.machine_id).collect()
+    } else {
+        let loaded = unit.current_state != Some(TargetState::Inactive);
+        unit.machine_id.into_iter().filter(|_| loaded).collect()
+    };
+    Ok(Some(Holders { machines, global }))
+}
+
+/// Finds the machines that a command is to go to; `state` is what a unit without one is not.
+pub(super) async fn goals(
+    client: &Client<'_>,
+    name: &UnitName,
+    args: &MachineArgs,
+    state: &str,
+) -> Result<Holders, CommandError> {
+    let holders = holders(client, name).await?;
+    let holders =
+        holders.ok_or_else(|| CommandError::failed(format!("Unit {name} does not exist.")))?;
+    if holders.machines.is_empty() {
+        return Err(CommandError::failed(format!("Unit {name} does not appear to be {state}.")));
+    }
+    match &args.machine {
+        Some(id) => only(holders, name, id),
+        None => Ok(holders),
+    }
+}
+
+fn only(holders: Holders, name: &UnitName, id: &str) -> Result<Holders, CommandError> {
+    let found = holders.machines.into_iter().filter(|machine| machine.starts_with(id));
+    let machines: Vec<String> = found.collect();
+    match machines.as_slice() {
+        [_] => Ok(Holders { machines, ..holders }),
+        [] => Err(CommandError::failed(format!(
+            "Unit {name} is not on a machine whose id begins with \"{id}\"."
+        ))),
+        _ => Err(CommandError::failed(format!(
+            "Unit {name} is on more than one machine whose id begins with \"{id}\"."
+        ))),
+    }
+}
+
+impl Map {
+    /// Asks where the machines are.
+    pub(super) async fn of(client: &Client<'_>, args: &MachineArgs) -> Result<Self, CommandError> {
+        let addresses = client.machines().await?.into_iter().collect();
+        let own = std::fs::read_to_string(MACHINE_ID).unwrap_or_default();
+        Ok(Self { own: own.trim().to_owned(), addresses, port: args.ssh_port })
+    }
+
+    /// Gives the place of a machine.
+    fn place(&self, machine: &str) -> Result<Place, CommandError> {
+        if machine == self.own {
+            return Ok(Place::Here);
+        }
+        let host = self.addresses.of(machine).ok_or_else(|| {
+            CommandError::failed(format!("Could not determine address of machine {machine}."))
+        })?;
+        Ok(Place::There(Address { host: host.to_owned(), port: self.port }))
+    }
+
+    /// Gives the programs that have these words, one for each machine.
+    pub(super) fn programs(
+        &self,
+        goals: &Holders,
+        ssh: &Ssh<'_>,
+        words: &[&str],
+    ) -> Result<Vec<Program>, CommandError> {
+        let program = |machine: &String| {
+            let line = ssh.program(&self.place(machine)?, words);
+            Ok(Program { machine: legend::short(machine, self.addresses.of(machine)), line })
+        };
+        goals.machines.iter().map(program).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(id: &str) -> String {
+        let machines = ["8145ebb7", "8145ffff", "113f16a7"].map(str::to_owned).to_vec();
+        let name = UnitName::from_argument("all").unwrap();
+        match only(Holders { machines, global: true }, &name, id) {
+            Ok(holders) => holders.machines.join(" "),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_machine_is_chosen_by_the_beginning_of_its_id_if_that_means_one() {
+        insta::assert_snapshot!(["11", "8145f", "8145", "2"].map(chosen).join("\n"), @r#"
+        113f16a7
+        8145ffff
+        Unit all.service is on more than one machine whose id begins with "8145".
+        Unit all.service is not on a machine whose id begins with "2".
+        "#);
+    }
+}
