@@ -1,17 +1,14 @@
-//! The database file: written before anything is answered, read when it is opened.
+//! The database: written before anything is answered, read when it is opened.
 
-use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use redb::backends::InMemoryBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 use uuid::Uuid;
 
 use super::super::{ClusterId, Event, KeyValue, LeaseId, Revision};
 use super::model::{Contents, FIRST_REVISION, LeaseStep, Step};
+use super::place::Place;
 
 /// Create revision, mod revision, lease (0: none), value.
 type Record = (i64, i64, i64, &'static [u8]);
@@ -28,19 +25,6 @@ const REVISION: &str = "revision";
 /// The layout of the tables above.
 const FORMAT_NUMBER: u64 = 1;
 
-/// Everything is in memory as well, so that redb need not keep much.
-const CACHE_BYTES: usize = 1024 * 1024;
-
-/// Where a database is.
-#[derive(Clone, Debug)]
-pub(super) enum Place {
-    File(PathBuf),
-    Memory,
-    /// A file whose operations fail as often as the number says.
-    #[cfg(test)]
-    Faulty(PathBuf, super::tests::Faults),
-}
-
 /// Why a database cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiskError {
@@ -56,8 +40,6 @@ pub(super) enum DiskError {
     Database(Box<redb::Error>),
     #[error("its format is {0}, of another version of fleet: install that one again")]
     Format(u64),
-    #[error("a store in memory cannot be opened again")]
-    Lost,
     #[error("its last operation did not end")]
     Interrupted,
 }
@@ -80,26 +62,58 @@ impl From<redb::Error> for DiskError {
     }
 }
 
+const fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// What redb says of a file that is none of its own, or ends too early.
+const fn is_damage(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+}
+
 /// The open database.
 #[derive(Debug)]
 pub(super) struct Disk(Database);
 
 impl Disk {
-    /// Opens a database, creating it if there is none.
-    pub(super) fn open(place: &Place) -> Result<(Self, ClusterId, Contents), DiskError> {
-        let disk = Self(open(place)?);
-        let (format, cluster) = disk.prepare()?;
+    /// Opens a database; `None` if there is none.
+    pub(super) fn open(place: &Place) -> Result<Option<(Self, ClusterId, Contents)>, DiskError> {
+        let Some(database) = place.open()? else { return Ok(None) };
+        let disk = Self(database);
+        let (format, cluster) = disk.identity()?;
         if format != FORMAT_NUMBER {
             return Err(DiskError::Format(format));
         }
         let contents = disk.read()?;
-        Ok((disk, cluster, contents))
+        Ok(Some((disk, cluster, contents)))
     }
 
-    /// Writes a step; it is on the disk when this returns.
-    pub(super) fn write(&self, step: &Step) -> Result<(), redb::Error> {
+    /// Makes a database that holds nothing.
+    pub(super) fn create(place: &Place) -> Result<(Self, ClusterId, Contents), DiskError> {
+        let (random, _) = Uuid::new_v4().as_u64_pair();
+        let cluster = ClusterId(random);
+        let contents = Contents { revision: FIRST_REVISION, ..Contents::default() };
+        Ok((Self::replace(place, cluster, &contents)?, cluster, contents))
+    }
+
+    /// Makes a database of what is known, in the place of one that failed or was never there.
+    pub(super) fn replace(
+        place: &Place,
+        cluster: ClusterId,
+        contents: &Contents,
+    ) -> Result<Self, DiskError> {
+        let new = place.replace(|new| {
+            let transaction = new.begin_write()?;
+            fill(&transaction, cluster, contents)?;
+            Ok(transaction.commit()?)
+        })?;
+        Ok(Self(new))
+    }
+
+    /// Writes steps together; they are on the disk when this returns.
+    pub(super) fn write(&self, steps: &[Step]) -> Result<(), redb::Error> {
         let transaction = self.0.begin_write()?;
-        {
+        for step in steps {
             let mut keys = transaction.open_table(KEYS)?;
             for event in &step.events {
                 match event {
@@ -112,14 +126,13 @@ impl Disk {
                 }
             }
             let mut leases = transaction.open_table(LEASES)?;
-            match step.lease {
-                Some(LeaseStep::Granted(lease, ttl)) => {
-                    leases.insert(lease.0, u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))?;
+            for lease in &step.leases {
+                match lease {
+                    LeaseStep::Granted(lease, ttl) => insert_lease(&mut leases, *lease, *ttl)?,
+                    LeaseStep::Removed(lease) => {
+                        leases.remove(lease.0)?;
+                    }
                 }
-                Some(LeaseStep::Removed(lease)) => {
-                    leases.remove(lease.0)?;
-                }
-                None => {}
             }
             transaction.open_table(META)?.insert(REVISION, step.revision.0.cast_unsigned())?;
         }
@@ -127,24 +140,13 @@ impl Disk {
         Ok(())
     }
 
-    /// Fills a new database; tells format and identity of any.
-    fn prepare(&self) -> Result<(u64, ClusterId), redb::Error> {
-        let transaction = self.0.begin_write()?;
-        let mut meta = transaction.open_table(META)?;
-        let format = meta.get(FORMAT)?.map(|format| format.value());
-        if let Some(format) = format {
-            let cluster = meta.get(CLUSTER)?.map_or(0, |cluster| cluster.value());
-            return Ok((format, ClusterId(cluster)));
-        }
-        let (cluster, _) = Uuid::new_v4().as_u64_pair();
-        meta.insert(FORMAT, FORMAT_NUMBER)?;
-        meta.insert(CLUSTER, cluster)?;
-        meta.insert(REVISION, FIRST_REVISION.0.cast_unsigned())?;
-        drop(meta);
-        transaction.open_table(KEYS)?;
-        transaction.open_table(LEASES)?;
-        transaction.commit()?;
-        Ok((FORMAT_NUMBER, ClusterId(cluster)))
+    /// Format of the tables, and whose they are.
+    fn identity(&self) -> Result<(u64, ClusterId), redb::Error> {
+        let meta = self.0.begin_read()?.open_table(META)?;
+        let number =
+            |name| Ok::<_, redb::Error>(meta.get(name)?.map_or(0, |number| number.value()));
+        let format = number(FORMAT)?;
+        Ok((format, ClusterId(number(CLUSTER)?)))
     }
 
     fn read(&self) -> Result<Contents, redb::Error> {
@@ -168,38 +170,34 @@ impl Disk {
     }
 }
 
-const fn is_full(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+/// Writes everything into a database that is empty.
+fn fill(
+    transaction: &WriteTransaction,
+    cluster: ClusterId,
+    contents: &Contents,
+) -> Result<(), redb::Error> {
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(FORMAT, FORMAT_NUMBER)?;
+    meta.insert(CLUSTER, cluster.0)?;
+    meta.insert(REVISION, contents.revision.0.cast_unsigned())?;
+    let mut keys = transaction.open_table(KEYS)?;
+    for entry in contents.keys.values() {
+        keys.insert(entry.key.as_str(), record(entry))?;
+    }
+    let mut leases = transaction.open_table(LEASES)?;
+    for (lease, ttl) in &contents.leases {
+        insert_lease(&mut leases, *lease, *ttl)?;
+    }
+    Ok(())
 }
 
-/// What redb says of a file that is none of its own, or ends too early.
-const fn is_damage(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
-}
-
-fn open(place: &Place) -> Result<Database, redb::Error> {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    Ok(match place {
-        Place::File(path) => builder.create_file(file(path)?)?,
-        Place::Memory => builder.create_with_backend(InMemoryBackend::new())?,
-        #[cfg(test)]
-        Place::Faulty(path, faults) => {
-            builder.create_with_backend(super::tests::FaultyFile::new(file(path)?, faults)?)?
-        }
-    })
-}
-
-fn file(path: &Path) -> Result<File, redb::Error> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(directory).map_err(redb::Error::Io)?;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    // Unit files may hold secrets.
-    let file = options.mode(0o600).open(path).map_err(redb::Error::Io)?;
-    // What is synced into a file is lost with its name.
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(redb::Error::Io)?;
-    Ok(file)
+fn insert_lease(
+    leases: &mut Table<'_, i64, u64>,
+    lease: LeaseId,
+    ttl: Duration,
+) -> Result<(), redb::Error> {
+    leases.insert(lease.0, u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))?;
+    Ok(())
 }
 
 fn record(entry: &KeyValue) -> (i64, i64, i64, &[u8]) {

@@ -2,10 +2,15 @@
 //! file holds what must outlive the process.
 
 mod disk;
+mod group;
 mod model;
 mod owner;
+mod place;
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod tests;
+mod verified;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,16 +21,18 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use self::disk::{Disk, DiskError, Place};
+use self::disk::{Disk, DiskError};
+use self::group::{Change, Reply};
 use self::model::{Model, Replay};
-use self::owner::{Owner, Reply, Request};
+use self::owner::{Owner, Request, TOGETHER};
+use self::place::Place;
 use super::{
     Commit, Grant, KeepAlive, LeaseId, Revision, Selection, Snapshot, Store, StoreError,
     Transaction, Watch, WatchBatch,
 };
 
-/// Requests that wait for the owner before their senders are made to wait.
-const REQUESTS: usize = 64;
+/// No lease is shorter: nobody could keep it.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
 /// Batches that wait for the reader of a watch; what comes later waits in the history.
 const BATCHES: usize = 4;
@@ -59,9 +66,9 @@ struct Closed;
 /// If the file cannot be read, or is open elsewhere.
 pub async fn keys_in(path: &Path) -> Result<Vec<String>, OpenError> {
     let place = Place::File(path.to_owned());
-    blocking(path, move || match &place {
-        Place::File(path) if !path.try_exists().map_err(redb::Error::Io)? => Ok(Vec::new()),
-        place => Disk::open(place).map(|(_, _, contents)| contents.keys.into_keys().collect()),
+    blocking(path, move || {
+        let found = Disk::open(&place)?;
+        Ok(found.map(|(_, _, contents)| contents.keys.into_keys().collect()).unwrap_or_default())
     })
     .await
 }
@@ -80,7 +87,8 @@ async fn blocking<T: Send + 'static>(
 impl EmbeddedStore {
     /// Opens the store in a file, creating it if there is none. No other process may have it open.
     ///
-    /// Leases begin their time to live anew: nobody could renew them before.
+    /// Leases end, and their keys go: whoever held one was part of the process that had the store
+    /// open, and that is gone.
     ///
     /// # Errors
     ///
@@ -108,25 +116,27 @@ impl EmbeddedStore {
     }
 
     fn start(place: Place) -> Result<Self, DiskError> {
-        let (disk, cluster, contents) = Disk::open(&place)?;
-        let model = Model::new(contents, Instant::now());
-        let name: Arc<str> = match &place {
-            Place::File(path) => path.display().to_string().into(),
-            Place::Memory => "in memory".into(),
-            #[cfg(test)]
-            Place::Faulty(..) => "on a bad disk".into(),
+        let (disk, cluster, contents) = match Disk::open(&place)? {
+            Some(found) => found,
+            None => Disk::create(&place)?,
         };
-        let (requests, receiver) = mpsc::channel(REQUESTS);
+        let mut model = Model::new(contents, Instant::now());
+        if let Some(step) = model.revoke_all() {
+            disk.write(std::slice::from_ref(&step))?;
+            let made = model.make(step, Instant::now());
+            model.remember(made);
+        }
+        let name: Arc<str> = place.to_string().into();
+        let (requests, receiver) = mpsc::channel(TOGETHER);
         let (reached, reached_receiver) = watch::channel(model.revision());
         let owner = Owner {
             model,
             cluster,
             place,
-            name: Arc::clone(&name),
-            disk: Some(disk),
+            disk: Arc::new(disk),
+            is_sound: true,
             reached,
             requests: receiver,
-            unsettled: None,
             not_before: Instant::now(),
         };
         let tasks = TaskTracker::new();
@@ -158,7 +168,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Commit, StoreError> {
-        self.ask(|reply| Request::Commit(transaction, reply)).await
+        self.ask(|reply| Request::Change(Change::Commit(transaction, reply))).await
     }
 
     fn watch(&self, selection: &Selection, from: Revision) -> Watch {
@@ -174,7 +184,8 @@ impl Store for EmbeddedStore {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Grant, StoreError> {
-        self.ask(|reply| Request::Grant(ttl, reply)).await
+        let ttl = ttl.max(SHORTEST_LEASE);
+        self.ask(|reply| Request::Change(Change::Grant(ttl, reply))).await
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<KeepAlive, StoreError> {
@@ -186,7 +197,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Revoke(lease, reply)).await
+        self.ask(|reply| Request::Change(Change::Revoke(lease, reply))).await
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Step {
     /// The revision that it leads to; the present one if it changes no key.
     pub(super) revision: Revision,
     pub(super) events: Vec<Event>,
-    pub(super) lease: Option<LeaseStep>,
+    pub(super) leases: Vec<LeaseStep>,
 }
 
 /// What a step does to the leases.
@@ -70,17 +70,6 @@ pub(super) struct Contents {
     pub(super) leases: BTreeMap<LeaseId, Duration>,
 }
 
-impl Contents {
-    /// Whether a step that may or may not have been written is in here.
-    pub(super) fn has(&self, step: &Step) -> bool {
-        match step.lease {
-            Some(LeaseStep::Granted(lease, _)) => self.leases.contains_key(&lease),
-            Some(LeaseStep::Removed(lease)) => !self.leases.contains_key(&lease),
-            None => self.revision == step.revision,
-        }
-    }
-}
-
 /// The store.
 #[derive(Debug)]
 pub(super) struct Model {
@@ -93,13 +82,21 @@ pub(super) struct Model {
     forgotten: Revision,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Lease {
     ttl: Duration,
     expires: Instant,
 }
 
-/// A step that was made, and what it replaced.
+/// A step that was made, and all that it replaced.
+#[derive(Debug)]
+pub(super) struct Made {
+    before: Revision,
+    changes: Vec<(Event, Option<KeyValue>)>,
+    leases: Vec<(LeaseId, Option<Lease>)>,
+}
+
+/// A step that is remembered for ranges and watches that come late.
 #[derive(Debug)]
 struct Past {
     revision: Revision,
@@ -108,8 +105,7 @@ struct Past {
 }
 
 impl Model {
-    /// Begins with what was on the disk; nobody could renew a lease while the store was away, so
-    /// all of them begin anew.
+    /// Begins with what was on the disk.
     pub(super) fn new(contents: Contents, now: Instant) -> Self {
         let leases = contents.leases.into_iter();
         Self {
@@ -206,29 +202,38 @@ impl Model {
         if events.is_empty() {
             return Ok(Verdict::Settled(Commit::Done(self.revision)));
         }
-        Ok(Verdict::Write(Step { revision, events, lease: None }))
+        Ok(Verdict::Write(Step { revision, events, leases: Vec::new() }))
     }
 
     /// A lease to be granted.
-    pub(super) const fn grant(&self, lease: LeaseId, ttl: Duration) -> Step {
+    pub(super) fn grant(&self, lease: LeaseId, ttl: Duration) -> Step {
         Step {
             revision: self.revision,
             events: Vec::new(),
-            lease: Some(LeaseStep::Granted(lease, ttl)),
+            leases: vec![LeaseStep::Granted(lease, ttl)],
         }
     }
 
     /// The end of a lease and its keys; `None` if it is gone.
     pub(super) fn revoke(&self, lease: LeaseId) -> Option<Step> {
-        self.leases.contains_key(&lease).then(|| {
-            let next = self.revision.next();
-            let bound = self.keys.values().filter(|entry| entry.lease == Some(lease));
-            let events =
-                bound.map(|entry| Event::Delete { key: entry.key.clone(), revision: next });
-            let events: Vec<_> = events.collect();
-            let revision = if events.is_empty() { self.revision } else { next };
-            Step { revision, events, lease: Some(LeaseStep::Removed(lease)) }
-        })
+        self.leases.contains_key(&lease).then(|| self.end(&[lease]))
+    }
+
+    /// The end of all leases and their keys; `None` if there are none.
+    pub(super) fn revoke_all(&self) -> Option<Step> {
+        let leases: Vec<_> = self.leases.keys().copied().collect();
+        (!leases.is_empty()).then(|| self.end(&leases))
+    }
+
+    fn end(&self, leases: &[LeaseId]) -> Step {
+        let next = self.revision.next();
+        let bound = self.keys.values();
+        let bound = bound.filter(|entry| entry.lease.is_some_and(|lease| leases.contains(&lease)));
+        let events = bound.map(|entry| Event::Delete { key: entry.key.clone(), revision: next });
+        let events: Vec<_> = events.collect();
+        let revision = if events.is_empty() { self.revision } else { next };
+        let leases = leases.iter().copied().map(LeaseStep::Removed).collect();
+        Step { revision, events, leases }
     }
 
     /// Begins a lease's time to live anew; `None` if it is gone.
@@ -253,33 +258,66 @@ impl Model {
         self.leases.iter().map(|(id, lease)| (lease.expires, *id)).min()
     }
 
-    /// Makes a step that is on the disk.
-    pub(super) fn apply(&mut self, step: Step, now: Instant) {
-        match step.lease {
-            Some(LeaseStep::Granted(lease, ttl)) => {
-                self.leases.insert(lease, Lease { ttl, expires: now + ttl });
-            }
-            Some(LeaseStep::Removed(lease)) => {
-                self.leases.remove(&lease);
-            }
-            None => {}
-        }
-        if step.events.is_empty() {
-            return;
-        }
+    /// Makes a step. Until it is on the disk nobody may see it: either [`Model::remember`] or
+    /// [`Model::unmake`] follows.
+    pub(super) fn make(&mut self, step: Step, now: Instant) -> Made {
+        let before = self.revision;
         self.revision = step.revision;
-        let changes: Vec<_> = step.events.into_iter().map(|event| self.change(event)).collect();
-        let bytes = changes.iter().map(|(event, before)| {
+        let leases = step.leases.into_iter().map(|step| self.make_lease(step, now)).collect();
+        let changes = step.events.into_iter().map(|event| self.change(event)).collect();
+        Made { before, changes, leases }
+    }
+
+    /// Takes back what was made last.
+    pub(super) fn unmake(&mut self, made: Made) {
+        self.revision = made.before;
+        for (event, before) in made.changes.into_iter().rev() {
+            match before {
+                Some(before) => self.keys.insert(before.key.clone(), before),
+                None => self.keys.remove(key_of(&event)),
+            };
+        }
+        for (lease, before) in made.leases {
+            match before {
+                Some(before) => self.leases.insert(lease, before),
+                None => self.leases.remove(&lease),
+            };
+        }
+    }
+
+    /// Keeps what was made for those who want to know what has changed.
+    pub(super) fn remember(&mut self, made: Made) {
+        let Some((last, _)) = made.changes.last() else { return };
+        let revision = last.revision();
+        let bytes = made.changes.iter().map(|(event, before)| {
             size(before.as_ref())
                 + match event {
                     Event::Put(entry) => size(Some(entry)),
                     Event::Delete { key, .. } => key.len(),
                 }
         });
-        let past = Past { revision: step.revision, bytes: bytes.sum(), changes };
+        let past = Past { revision, bytes: bytes.sum(), changes: made.changes };
         self.history_bytes += past.bytes;
         self.history.push_back(past);
         self.forget();
+    }
+
+    /// All that belongs on the disk.
+    pub(super) fn contents(&self) -> Contents {
+        Contents {
+            revision: self.revision,
+            keys: self.keys.clone(),
+            leases: self.leases.iter().map(|(id, lease)| (*id, lease.ttl)).collect(),
+        }
+    }
+
+    fn make_lease(&mut self, step: LeaseStep, now: Instant) -> (LeaseId, Option<Lease>) {
+        match step {
+            LeaseStep::Granted(id, ttl) => {
+                (id, self.leases.insert(id, Lease { ttl, expires: now + ttl }))
+            }
+            LeaseStep::Removed(id) => (id, self.leases.remove(&id)),
+        }
     }
 
     fn change(&mut self, event: Event) -> (Event, Option<KeyValue>) {
