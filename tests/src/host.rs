@@ -19,6 +19,9 @@ use crate::{cgroup, file, layer, process, wait};
 /// Long enough for a machine that boots several hosts while it compiles.
 const BOOT: Duration = Duration::from_secs(90);
 
+/// A process that becomes another program has no command line for a moment, and its host seems off.
+const OFF_FOR_GOOD: u32 = 5;
+
 /// Enters the cgroups named up to `--`, mounts layer and root, and becomes the rest.
 const POWER_ON: &str = r#"
 set -eu
@@ -150,12 +153,14 @@ impl Host {
     /// It ended, or time is up.
     pub fn wait_until_up(&self) -> Result<String, Error> {
         let mut seen_on = false;
+        let mut seen_off = 0;
         let booted = wait::attempt(BOOT, format_args!("host {}", self.number), || {
             let power = self.power();
             seen_on |= power != Power::Off;
+            seen_off = if power == Power::Off { seen_off + 1 } else { 0 };
             match power {
                 Power::On(state) if state == "running" || state == "degraded" => Ok(Some(state)),
-                Power::Off if seen_on => Ok(None),
+                Power::Off if seen_on && seen_off >= OFF_FOR_GOOD => Ok(None),
                 power => Err(format!("{power:?}")),
             }
         });

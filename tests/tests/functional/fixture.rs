@@ -69,6 +69,13 @@ impl Fleet {
         fleet
     }
 
+    /// Brings the host that is alone to its clean state: fleet with nothing configured, no unit.
+    pub(crate) fn alone() -> Self {
+        let fleet = Self { cluster: Cluster::of_tests_alone().unwrap(), members: 1 };
+        fleet.clean();
+        fleet
+    }
+
     fn clean(&self) {
         self.cluster.restore().unwrap();
         for host in self.cluster.hosts() {

@@ -12,6 +12,7 @@ mod client;
 mod conflicts;
 mod connectivity;
 mod directives;
+mod embedded;
 mod flow;
 mod input;
 mod install;

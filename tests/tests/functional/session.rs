@@ -8,7 +8,11 @@ const HELLO: &str = include_str!("../../../units/examples/hello.service");
 
 #[test]
 fn hello_service_is_loaded_and_started_and_runs_as_a_container() {
-    let fleet = Fleet::of(3);
+    play(&Fleet::of(3));
+}
+
+/// Loads, starts, shows and destroys the unit.
+pub(crate) fn play(fleet: &Fleet) {
     let path = fleet.write("hello.service", HELLO);
 
     let loaded = fleet.fleetctl(&["load", &path]).good();
