@@ -24,6 +24,7 @@ mod replaces;
 mod rest;
 mod session;
 mod shutdown;
+mod ssh;
 mod survival;
 mod systemd;
 mod units;
