@@ -1,12 +1,14 @@
 //! Who sits where, and which machine is the least loaded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fleet_units::{MachineId, UnitName};
 
+use super::ranking::{Ranked, Ranking, Wanted};
 use super::rules::Rules;
 use super::tenants::Tenants;
+use super::view::{Availability, MachineView};
 
 /// Units on machines, as they are or as a plan wants them.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +16,8 @@ pub struct Board {
     tenants: BTreeMap<MachineId, Tenants>,
     /// Places of the units that are not global.
     places: BTreeMap<UnitName, MachineId>,
-    /// Machines that take units, the least loaded first, ties by id.
-    by_load: BTreeSet<(usize, MachineId)>,
+    /// Machines that take units.
+    ranking: Ranking,
     /// What was done, for whoever wants it undone.
     log: Option<Vec<Turn>>,
 }
@@ -32,10 +34,30 @@ enum Turn {
 pub struct Mark(usize);
 
 impl Board {
-    /// An empty board; only `takers` are offered as candidates.
-    pub fn new<'a>(takers: impl IntoIterator<Item = &'a MachineId>) -> Self {
-        let by_load = takers.into_iter().map(|machine| (0, machine.clone())).collect();
-        Self { by_load, ..Self::default() }
+    /// An empty board; machines that are open are offered as candidates.
+    pub fn new<'a>(machines: impl IntoIterator<Item = &'a MachineView>) -> Self {
+        let mut board = Self::default();
+        for machine in machines {
+            board.offer(machine);
+        }
+        board
+    }
+
+    /// Offers a machine as a candidate, or does not any more, as its view says.
+    pub(super) fn offer(&mut self, machine: &MachineView) {
+        self.withdraw(&machine.id);
+        if machine.availability == Availability::Open {
+            self.ranking.insert(&machine.id, &machine.metadata, self.load(&machine.id));
+        }
+    }
+
+    /// Does not offer a machine any more.
+    pub(super) fn withdraw(&mut self, machine: &MachineId) {
+        self.ranking.remove(machine, self.load(machine));
+    }
+
+    fn load(&self, machine: &MachineId) -> usize {
+        self.tenants.get(machine).map_or(0, Tenants::len)
     }
 
     /// Seats a unit. One that is not global leaves the machine where it sat before.
@@ -61,6 +83,11 @@ impl Board {
     /// This moment; what is done from now on can be undone.
     pub fn mark(&mut self) -> Mark {
         Mark(self.log.get_or_insert_default().len())
+    }
+
+    /// Forgets what could be undone.
+    pub fn rest(&mut self) {
+        self.log = None;
     }
 
     /// Takes back all that was done since a moment.
@@ -100,13 +127,16 @@ impl Board {
         let before = tenants.len();
         let outcome = change(tenants);
         let after = tenants.len();
-        if before != after && self.by_load.remove(&(before, machine.clone())) {
-            self.by_load.insert((after, machine.clone()));
+        if after == 0 {
+            self.tenants.remove(machine);
+        }
+        if before != after {
+            self.ranking.change(machine, before, after);
         }
         outcome
     }
 
-    /// Units on a machine; `None` if it never had any.
+    /// Units on a machine; `None` if it has none.
     #[must_use]
     pub fn tenants(&self, machine: &MachineId) -> Option<&Tenants> {
         self.tenants.get(machine)
@@ -124,8 +154,13 @@ impl Board {
         self.places.get(unit)
     }
 
-    /// Machines that take units, the least loaded first.
-    pub fn by_load(&self) -> impl Iterator<Item = &MachineId> {
-        self.by_load.iter().map(|(_, machine)| machine)
+    /// Machines that take units and may have the metadata that is wanted, those with the least
+    /// load first; only what is beyond a rank, if one is given.
+    pub fn candidates(
+        &self,
+        wanted: &Wanted,
+        beyond: Option<&Ranked>,
+    ) -> impl Iterator<Item = &Ranked> {
+        self.ranking.beyond(wanted, beyond)
     }
 }

@@ -1,76 +1,92 @@
 //! MachineOf as a graph: how deep a unit hangs, and where it runs in circles.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use fleet_units::UnitName;
 
-/// The MachineOf graph of a cluster; units without MachineOf are not in it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Chains {
-    /// Number of steps to a unit that needs nobody.
-    depths: BTreeMap<UnitName, usize>,
-    /// Units on a circle, with those of their peers that are on one too.
-    circular: BTreeMap<UnitName, BTreeSet<UnitName>>,
+use super::cluster::Cluster;
+
+/// Depths that were asked for, and those on the way there.
+#[derive(Debug, Default)]
+pub struct Depths<'a> {
+    known: BTreeMap<&'a UnitName, Depth>,
 }
 
-impl Chains {
-    /// Orders units by what they need.
-    pub(super) fn new(mut needs: BTreeMap<UnitName, BTreeSet<UnitName>>) -> Self {
-        let mut depths = BTreeMap::new();
-        let mut depth = 1;
-        loop {
-            let free: Vec<_> = needs
-                .iter()
-                .filter(|(_, peers)| !peers.iter().any(|peer| needs.contains_key(peer)))
-                .map(|(name, _)| name.clone())
-                .collect();
-            if free.is_empty() {
-                break;
-            }
-            for name in free {
-                needs.remove(&name);
-                depths.insert(name, depth);
-            }
-            depth += 1;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// Being looked at.
+    Open,
+    /// It leads into a circle.
+    Endless,
+    Steps(usize),
+}
+
+impl<'a> Depths<'a> {
+    /// Steps along MachineOf to a unit that needs nobody; none where it leads into a circle, as
+    /// there is nothing to wait for.
+    pub fn of(&mut self, cluster: &'a Cluster, unit: &'a UnitName) -> usize {
+        if cluster.peers(unit).is_empty() {
+            return 0;
         }
-        Self { depths, circular: circles(needs) }
+        let mut path = vec![unit];
+        while let Some(unit) = path.last().copied() {
+            let peers = cluster.peers(unit);
+            let is_new = self.known.insert(unit, Depth::Open).is_none();
+            let unknown = peers.iter().filter(|peer| !self.known.contains_key(peer));
+            let before = path.len();
+            if is_new {
+                path.extend(unknown);
+            }
+            if path.len() == before {
+                path.pop();
+                let depth = self.conclude(peers);
+                self.known.insert(unit, depth);
+            }
+        }
+        match self.known.get(unit) {
+            Some(Depth::Steps(steps)) => *steps,
+            _ => 0,
+        }
     }
 
-    pub(super) fn depth(&self, unit: &UnitName) -> usize {
-        self.depths.get(unit).copied().unwrap_or(0)
-    }
-
-    /// The circle that a unit is on, beginning with it.
-    pub(super) fn cycle_of(&self, unit: &UnitName) -> Option<Vec<UnitName>> {
-        self.circular.get(unit)?;
-        let mut path = vec![unit.clone()];
-        let mut next = unit;
-        while let Some(peer) = self.circular.get(next).and_then(BTreeSet::first) {
-            if path.contains(peer) {
-                break;
+    fn conclude(&self, peers: &[UnitName]) -> Depth {
+        let mut deepest = None;
+        for peer in peers {
+            match self.known.get(peer) {
+                Some(Depth::Steps(steps)) => deepest = deepest.max(Some(*steps)),
+                _ => return Depth::Endless,
             }
-            path.push(peer.clone());
-            next = peer;
         }
-        Some(path)
+        Depth::Steps(deepest.map_or(0, |deepest| deepest + 1))
     }
 }
 
-/// Drops those that merely wait for a circle; what is left is needed by, and needs, another.
-fn circles(
-    mut needs: BTreeMap<UnitName, BTreeSet<UnitName>>,
-) -> BTreeMap<UnitName, BTreeSet<UnitName>> {
-    loop {
-        let needed: BTreeSet<_> = needs.values().flatten().cloned().collect();
-        let before = needs.len();
-        needs.retain(|name, _| needed.contains(name));
-        if needs.len() == before {
-            break;
+impl Cluster {
+    /// Units that a unit has to join.
+    fn peers(&self, unit: &UnitName) -> &[UnitName] {
+        let record = self.units.get(unit).and_then(|unit| unit.record.as_ref());
+        record.map_or(&[], |record| &record.rules.peers)
+    }
+
+    /// The circle of MachineOf that a unit is on, beginning with it.
+    #[must_use]
+    pub fn cycle_of(&self, unit: &UnitName) -> Option<Vec<UnitName>> {
+        let mut came_from: BTreeMap<&UnitName, &UnitName> = BTreeMap::new();
+        let mut next = vec![unit];
+        while let Some(at) = next.pop() {
+            for peer in self.peers(at) {
+                if peer == unit {
+                    let steps = std::iter::successors(Some(at), |at| came_from.get(at).copied());
+                    let mut circle: Vec<_> = steps.cloned().collect();
+                    circle.reverse();
+                    return Some(circle);
+                }
+                if !came_from.contains_key(peer) {
+                    came_from.insert(peer, at);
+                    next.push(peer);
+                }
+            }
         }
+        None
     }
-    let names: BTreeSet<_> = needs.keys().cloned().collect();
-    for peers in needs.values_mut() {
-        peers.retain(|peer| names.contains(peer));
-    }
-    needs
 }

@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 use fleet_units::{MachineId, UnitName};
 
 use super::board::Board;
-use super::cluster::{Availability, Cluster, MachineView};
+use super::cluster::Cluster;
 use super::obstacle::{Obstacle, PeerProblem};
 use super::rules::Rules;
+use super::view::{Availability, MachineView};
 use crate::registry::document::VERSION;
 
 /// The company that a unit would have: who sits where, and what else the cluster knows of them.

@@ -5,10 +5,13 @@
 
 mod board;
 mod chain;
+mod changes;
 mod cluster;
 mod eligible;
 mod names;
 mod obstacle;
+mod ranking;
+mod refresh;
 mod rivals;
 mod rules;
 #[cfg(test)]
@@ -18,20 +21,25 @@ mod tenants;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeMap;
 
 use fleet_units::{MachineId, UnitName};
 
-pub use board::Board;
-pub use cluster::{AssignmentView, Availability, Cluster, MachineView, RecordView, UnitView};
+pub use board::{Board, Mark};
+pub use chain::Depths;
+pub use changes::Changes;
+pub use cluster::Cluster;
 pub use eligible::{
     Neighbours, displaced, eligible, has_no_conflict, has_peers, is_not_replaced, matches,
 };
 pub use names::Names;
 pub use obstacle::{Obstacle, PeerProblem};
+pub use ranking::{Ranked, Wanted};
 pub use rules::{Rules, RulesCache};
 pub use tenants::Tenants;
+pub use view::{AssignmentView, Availability, MachineView, RecordView, UnitView};
 
 /// Says for each machine that cannot take a unit why; a machine that is missing here can.
 ///

@@ -113,7 +113,12 @@ impl Claims {
     }
 }
 
-fn withdraw<K: Ord>(index: &mut BTreeMap<K, BTreeSet<UnitName>>, key: &K, unit: &UnitName) {
+/// Takes a unit out of an index.
+pub(super) fn withdraw<K: Ord>(
+    index: &mut BTreeMap<K, BTreeSet<UnitName>>,
+    key: &K,
+    unit: &UnitName,
+) {
     if let Some(names) = index.get_mut(key) {
         names.remove(unit);
         if names.is_empty() {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use fleet_units::UnitName;
 
-use super::cluster::{Cluster, RecordView};
+use super::cluster::Cluster;
+use super::view::RecordView;
 
 impl Cluster {
     /// Whether the second unit, pushed away by the first, would push the first away in the end.

@@ -93,11 +93,12 @@ impl RulesCache {
         rules
     }
 
-    /// Forgets what no view uses any more.
-    pub(super) fn prune(&mut self) {
-        self.known.retain(|_, known| {
-            known.retain(|(_, rules)| Arc::strong_count(rules) > 1);
-            !known.is_empty()
-        });
+    /// Forgets texts of a unit that no view uses any more.
+    pub(super) fn prune(&mut self, name: &UnitName) {
+        let Some(known) = self.known.get_mut(name) else { return };
+        known.retain(|(_, rules)| Arc::strong_count(rules) > 1);
+        if known.is_empty() {
+            self.known.remove(name);
+        }
     }
 }

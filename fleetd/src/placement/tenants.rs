@@ -35,6 +35,12 @@ impl Tenants {
         self.units.contains_key(unit)
     }
 
+    /// What that unit asks, if the machine holds it.
+    #[must_use]
+    pub fn get(&self, unit: &UnitName) -> Option<&Arc<Rules>> {
+        self.units.get(unit)
+    }
+
     pub(super) fn insert(&mut self, rules: &Arc<Rules>) {
         let name = &rules.name;
         drop(self.remove(name));

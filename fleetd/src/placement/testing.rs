@@ -80,9 +80,10 @@ impl World {
         self.entries.remove(&self.prefix.encode(key));
     }
 
+    /// A document, unless it cannot be read.
     pub(crate) fn read<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
         let entry = self.entries.get(&self.prefix.encode(key))?;
-        Some(decode(&entry.value).unwrap())
+        decode(&entry.value).ok()
     }
 
     pub(crate) fn join(&mut self, id: &str, values: &str) {
@@ -238,7 +239,9 @@ impl World {
             .filter(|key| match key {
                 Key::Schedule(id, _) => {
                     self.entries.contains_key(&self.prefix.encode(&Key::Machine(id.clone())))
-                        && self.read::<Assignment>(key).unwrap().phase == Phase::Released
+                        && self
+                            .read::<Assignment>(key)
+                            .is_some_and(|assignment| assignment.phase == Phase::Released)
                 }
                 _ => false,
             })

@@ -209,28 +209,6 @@ fn only_obstacles_that_another_unit_makes_may_pass() {
 }
 
 #[test]
-fn legacy_spellings_ask_for_the_same() {
-    let mut world = World::with_machines("ab");
-    world.join("c", "role=web");
-    world.launch("db.service", "");
-    world.hold("a", "db.service");
-    world.launch("id.service", "X-ConditionMachineID=a");
-    world.launch("boot.service", "X-ConditionMachineBootID=a");
-    world.launch("of.service", "X-ConditionMachineOf=db.service");
-    world.launch("shy.service", "X-Conflicts=db.service");
-    world.launch("web.service", "X-ConditionMachineMetadata=role=web");
-
-    let admitting = |name: &str| {
-        let obstacles = explain(&world.cluster(), &unit(name));
-        ["a", "b", "c"].into_iter().filter(|id| !obstacles.contains_key(*id)).collect::<String>()
-    };
-    assert_eq!(
-        ["id.service", "boot.service", "of.service", "shy.service", "web.service"].map(admitting),
-        ["a", "a", "a", "bc", "c"]
-    );
-}
-
-#[test]
 fn a_unit_may_go_where_it_replaces_another_and_the_other_may_not_come_back() {
     let mut world = World::with_machines("ab");
     world.launch("old.service", "");
@@ -279,10 +257,15 @@ fn a_unit_whose_documents_cannot_be_read_gives_no_way() {
     );
 }
 
+/// The machines of a board as it offers them.
+fn order(board: &Board) -> String {
+    board.candidates(&Wanted::new(), None).map(|(_, id)| id.as_str()).collect()
+}
+
 #[test]
 fn an_undone_board_is_what_it_was() {
     let machines = ["a", "b"].map(machine);
-    let mut board = Board::new(&machines);
+    let mut board = Board::new(World::with_machines("ab").cluster().machines.values());
     let rules = |name: &str, text: &str| std::sync::Arc::new(Rules::of(&unit(name), text));
     let one = rules("1.service", "[X-Fleet]\nConflicts=2.service\n");
     let other = rules("1.service", "");
@@ -298,24 +281,49 @@ fn an_undone_board_is_what_it_was() {
     let tenants = board.tenants(&machines[0]).unwrap();
     assert_eq!(tenants.conflicting(&second).collect::<Vec<_>>(), [&unit("1.service")]);
     assert_eq!(board.place_of(&unit("1.service")), Some(&machines[0]));
-    assert_eq!(board.by_load().collect::<Vec<_>>(), [&machines[1], &machines[0]]);
+    assert_eq!(order(&board), "ba");
     assert!(!board.holds(&machines[1], &unit("1.service")));
 }
 
 #[test]
 fn the_board_offers_the_least_loaded_machine_first() {
     let machines = ["a", "b", "c"].map(machine);
-    let mut board = Board::new(&machines);
+    let mut board = Board::new(World::with_machines("abc").cluster().machines.values());
     let rules = |name: &str| std::sync::Arc::new(Rules::none(unit(name)));
     board.put(&rules("1.service"), &machines[0]);
     board.put(&rules("2.service"), &machines[0]);
     board.put(&rules("3.service"), &machines[1]);
 
-    let order = |board: &Board| board.by_load().map(ToString::to_string).collect::<String>();
     assert_eq!(order(&board), "cba");
     board.put(&rules("1.service"), &machines[2]);
     assert_eq!(order(&board), "abc");
     board.remove(&unit("3.service"), &machines[1]);
     assert_eq!(order(&board), "bac");
     assert_eq!(board.place_of(&unit("1.service")), Some(&machines[2]));
+}
+
+#[test]
+fn the_board_offers_by_metadata_what_may_suit() {
+    let mut world = World::with_machines("a");
+    world.join("b", "role=web disk=ssd");
+    world.join("c", "role=db disk=ssd");
+    world.join("d", "role=db");
+    world.join("e", "role=cache");
+    let mut board = Board::new(world.cluster().machines.values());
+    let rules = std::sync::Arc::new(Rules::none(unit("1.service")));
+    board.put(&rules, &machine("b"));
+    let offers = |board: &Board, wanted: &[(&str, &[&str])], beyond: Option<&Ranked>| {
+        let set = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        let wanted =
+            wanted.iter().map(|(key, values)| ((*key).to_owned(), set(values))).collect::<Wanted>();
+        board.candidates(&wanted, beyond).map(|(_, id)| id.as_str()).collect::<String>()
+    };
+
+    assert_eq!(offers(&board, &[("role", &["web", "db"])], None), "cdb");
+    assert_eq!(offers(&board, &[("role", &["web", "db"])], Some(&(0, machine("c")))), "db");
+    assert_eq!(offers(&board, &[("role", &["db", "web"]), ("disk", &["ssd"])], None), "cb");
+    assert_eq!(offers(&board, &[("role", &["none"])], None), "");
+    board.withdraw(&machine("c"));
+    board.remove(&unit("1.service"), &machine("b"));
+    assert_eq!(offers(&board, &[("role", &["db", "web"])], None), "bd");
 }

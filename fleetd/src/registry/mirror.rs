@@ -140,6 +140,12 @@ impl Mirror {
         modified.or_else(unreadable).unwrap_or(Revision::ABSENT)
     }
 
+    /// Whether the document of a key is there and cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self, key: &Key) -> bool {
+        !self.unreadable.is_empty() && self.unreadable.contains_key(&self.prefix.encode(key))
+    }
+
     fn put(&mut self, entry: KeyValue) -> Option<Key> {
         let KeyValue { key: text, value, create_revision, mod_revision, lease } = entry;
         let key = self.prefix.decode(&text);

@@ -13,12 +13,12 @@ use tracing::{debug, info, warn};
 use super::EngineSettings;
 use super::decision::Decision;
 use super::note::note;
-use super::plan::plan;
+use super::plan::replan;
 use super::presence::{Outlook, Presence};
 use super::transaction::{Basis, Packet, landed, pack, rebase};
 use crate::backoff::Backoff;
 use crate::log::chain;
-use crate::placement::{Cluster, RulesCache};
+use crate::placement::{Changes, Cluster, RulesCache};
 use crate::registry::document::DocumentError;
 use crate::registry::follow::Update;
 use crate::registry::key::Key;
@@ -81,8 +81,12 @@ pub(super) struct Leading {
     view: View,
     cache: RulesCache,
     presence: Presence,
-    /// Whether something changed since the last plan.
-    is_dirty: bool,
+    /// The view of the registry that is planned on.
+    cluster: Cluster,
+    /// What changed since the last plan.
+    changes: Changes,
+    /// What the last plan took into account; it counts as changed if that plan comes to nothing.
+    planned: Changes,
     /// What the last plan knew of time.
     outlook: Outlook,
     queue: VecDeque<Packet>,
@@ -114,7 +118,9 @@ impl Leading {
             leadership,
             view: View::Listing,
             cache: RulesCache::default(),
-            is_dirty: false,
+            cluster: Cluster::default(),
+            changes: Changes::default(),
+            planned: Changes::default(),
             outlook: Outlook::default(),
             queue: VecDeque::new(),
             in_flight: None,
@@ -157,13 +163,17 @@ impl Leading {
         match update {
             Update::Listed(snapshot) => {
                 self.mirror.reset(snapshot);
+                self.cluster = Cluster::of(&self.mirror, &mut self.cache);
                 self.view = View::Current;
                 self.drop_plan();
+                self.changes = Changes::everything();
                 self.awaited = None;
             }
             Update::Changed { revision, events } => {
                 let touched = self.mirror.apply(revision, events);
-                if touched.iter().all(|key| matches!(key, Key::State(..))) {
+                let Self { mirror, cache, cluster, changes, .. } = self;
+                cluster.refresh(mirror, cache, &touched, changes);
+                if !touched.iter().any(|key| self.concerns_presence(key)) {
                     return;
                 }
             }
@@ -172,11 +182,31 @@ impl Leading {
                 return;
             }
         }
-        self.is_dirty = true;
         let storm = self.presence.storm().clone();
         self.presence.observe(&self.mirror, now);
         self.log_storm(&storm);
         self.log_unreadable();
+    }
+
+    /// Whether a change may have to do with who is there: a unit on a machine that is has not.
+    fn concerns_presence(&self, key: &Key) -> bool {
+        match key {
+            Key::State(..) | Key::Unit(_) => self.mirror.is_unreadable(key),
+            Key::Placed(name) => {
+                let placed = self.mirror.placed.get(name);
+                match placed {
+                    Some(placed) => !self.is_there(&placed.document.machine),
+                    None => self.presence.misses_anyone(),
+                }
+            }
+            Key::Schedule(machine, _) => !self.is_there(machine),
+            Key::Member(_) | Key::Machine(_) | Key::Metadata(_) | Key::Leader => true,
+            Key::Hold | Key::Settings => true,
+        }
+    }
+
+    fn is_there(&self, machine: &MachineId) -> bool {
+        self.mirror.machines.contains_key(machine)
     }
 
     fn conclude(&mut self, outcome: Result<Commit, StoreError>, now: Instant) {
@@ -206,7 +236,7 @@ impl Leading {
     fn drop_plan(&mut self) {
         self.queue.clear();
         self.written.clear();
-        self.is_dirty = true;
+        self.changes.merge(std::mem::take(&mut self.planned));
     }
 
     /// The first failure is no reason to wait: somebody else wrote, as people do.
@@ -271,21 +301,21 @@ impl Leading {
 
     fn replan(&mut self, now: Instant) {
         let outlook = self.presence.outlook(now);
-        if !self.is_dirty && outlook == self.outlook {
-            return;
-        }
         for machine in outlook.lost.difference(&self.outlook.lost) {
             info!(%machine, "Lost the machine");
         }
-        self.is_dirty = false;
+        self.changes.machines.extend(self.outlook.difference(&outlook));
         self.outlook = outlook;
+        if self.changes.is_empty() {
+            return;
+        }
+        self.planned = std::mem::take(&mut self.changes);
         self.written.clear();
-        let cluster = Cluster::of(&self.mirror, &mut self.cache);
-        let groups = plan(&cluster, &self.outlook);
+        let groups = replan(&mut self.cluster, &self.outlook, &self.planned);
         let basis = Basis {
             prefix: &self.settings.prefix,
             mirror: &self.mirror,
-            cluster: &cluster,
+            cluster: &self.cluster,
             leadership: self.leadership,
         };
         self.queue = pack(&basis, &groups).into();

@@ -1,6 +1,7 @@
 use super::*;
 use crate::placement::testing::{World, machine};
 use crate::registry::document::Member;
+use crate::store;
 
 const TTL: Duration = Duration::from_secs(5);
 
@@ -29,6 +30,17 @@ impl Desk {
 
     fn list(&mut self, world: &World, millis: u64) -> Reaction {
         self.handle(Event::Update(Update::Listed(world.snapshot())), millis)
+    }
+
+    /// Tells what has changed from one world to another.
+    fn hear(&mut self, before: &World, after: &World, millis: u64) -> Reaction {
+        let revision = Revision(after.revision);
+        let put = after.entries.values();
+        let put = put.filter(|entry| before.entries.get(&entry.key) != Some(*entry)).cloned();
+        let gone = before.entries.keys().filter(|key| !after.entries.contains_key(*key));
+        let gone = gone.map(|key| store::Event::Delete { key: key.clone(), revision });
+        let events = put.map(store::Event::Put).chain(gone).collect();
+        self.handle(Event::Update(Update::Changed { revision, events }), millis)
     }
 
     fn deadline(&self) -> Option<u128> {
@@ -110,4 +122,42 @@ fn a_machine_whose_absence_is_confirmed_during_a_plan_wakes_the_leader_once() {
     assert_eq!(desk.deadline(), None);
     let member: Option<Member> = world.read(&Key::Member(machine("b")));
     assert!(member.unwrap().missing);
+}
+
+#[test]
+fn what_a_refused_plan_was_made_for_is_planned_again() {
+    let mut world = World::with_machines("a");
+    for name in ["one.service", "two.service"] {
+        world.launch(name, "MachineMetadata=role=web\nConflicts=one.service two.service");
+    }
+    let mut desk = Desk::new(&world);
+    assert_eq!(desk.list(&world, 0), Reaction::Wait);
+    let before = world.clone();
+    world.join("b", "role=web");
+    let Reaction::Commit(_) = desk.hear(&before, &world, 10) else { panic!("no plan") };
+    // The unit that the new machine was meant for is gone, so there is room for the other.
+    let before = world.clone();
+    world.destroy("one.service");
+    assert_eq!(desk.hear(&before, &world, 20), Reaction::Wait);
+
+    let refused = Event::Committed(Ok(Commit::Refused(Revision(world.revision))));
+    let Reaction::Commit(plan) = desk.handle(refused, 30) else { panic!("no other plan") };
+    assert!(matches!(world.commit(plan), Commit::Done(_)));
+    assert_eq!(world.schedule(), ["b two.service"]);
+}
+
+#[test]
+fn a_machine_that_is_lost_without_any_change_makes_its_units_move() {
+    let mut world = World::with_machines("abc");
+    world.launch("web.service", "");
+    world.hold("a", "web.service");
+    let mut desk = Desk::new(&world);
+    assert_eq!(desk.list(&world, 0), Reaction::Wait);
+    let before = world.clone();
+    world.vanish("a");
+    assert_eq!(desk.hear(&before, &world, 1_000), Reaction::Wait);
+
+    let Reaction::Commit(plan) = desk.handle(Event::Tick, 1_500) else { panic!("no plan") };
+    assert!(matches!(world.commit(plan), Commit::Done(_)));
+    assert_eq!(world.schedule(), ["a web.service released", "b web.service"]);
 }

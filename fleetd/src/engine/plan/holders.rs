@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fleet_units::{MachineId, UnitName};
 
-use super::{Decision, Draft, Group, ReleaseReason};
+use super::{Decision, Draft, Group, ReleaseReason, availability};
 use crate::placement::{
     AssignmentView, MachineView, Obstacle, RecordView, UnitView, has_no_conflict, has_peers,
     is_not_replaced, matches,
@@ -22,7 +22,12 @@ struct Holder<'a> {
     assignment: &'a AssignmentView,
 }
 
-impl Holder<'_> {
+impl<'a> Holder<'a> {
+    /// Who sits down first: the older unit, and last of all those that changed.
+    fn rank(&self) -> (bool, i64, &'a UnitName, &'a MachineId) {
+        (self.has_changed(), self.record.uid, self.name, &self.machine.id)
+    }
+
     /// Whether the machine was given another text than the record has now.
     fn has_changed(&self) -> bool {
         !Arc::ptr_eq(&self.record.rules, &self.assignment.rules)
@@ -43,7 +48,6 @@ impl<'a> Draft<'a> {
     pub(super) fn keep_holders(&mut self) {
         self.seat_facts();
         let mut holders = self.holders();
-        holders.sort_by_key(Holder::has_changed);
         let mut unsuited = Unsuited::new();
         for holder in &holders {
             match matches(&holder.record.rules, holder.machine) {
@@ -52,6 +56,7 @@ impl<'a> Draft<'a> {
             }
         }
         self.unseat_lonely(&holders, &mut unsuited);
+        self.draw_in(&mut holders);
         self.unseat_conflicting(&holders, &mut unsuited);
         self.unseat_replaced(&holders, &mut unsuited);
         self.unseat_lonely(&holders, &mut unsuited);
@@ -89,35 +94,72 @@ impl<'a> Draft<'a> {
     /// Seats what stays as it is whatever anybody wants: machines that are not there to be told,
     /// and everything that unreadable documents speak of.
     fn seat_facts(&mut self) {
-        for (name, unit) in self.units.clone() {
+        for (name, unit) in self.scope.units.clone() {
             for (machine, assignment) in &unit.assignments {
-                let is_fact = unit.is_frozen || !self.availability(machine).follows();
+                let is_fact = unit.is_frozen || !availability(self.cluster, machine).follows();
                 if is_fact
-                    && assignment.phase == Phase::Held
+                    && let Some(rules) = self.cluster.seat(unit, machine, assignment)
                     && !self.released.contains(&(name, machine))
                 {
-                    self.board.put(&assignment.rules, machine);
+                    self.board.put(rules, machine);
                 }
             }
         }
     }
 
-    /// Holders whose unit is wanted, by age.
-    fn holders(&self) -> Vec<Holder<'a>> {
+    /// Holders whose unit is wanted and that are to be looked at, by rank.
+    fn holders(&mut self) -> Vec<Holder<'a>> {
         let mut holders = Vec::new();
-        for (name, unit) in &self.units {
-            let Some(record) = super::wanted(unit) else { continue };
-            for (id, assignment) in &unit.assignments {
-                let Some(machine) = self.cluster.machines.get(id) else { continue };
-                if machine.availability.follows()
-                    && assignment.phase == Phase::Held
-                    && !self.released.contains(&(*name, id))
+        for (name, unit) in &self.scope.units {
+            let ids = unit.assignments.keys();
+            holders.extend(ids.filter_map(|id| self.holder(name, unit, id)));
+        }
+        for holder in holders.iter().filter(|holder| holder.has_changed()) {
+            self.scope.freed.insert(&holder.machine.id);
+        }
+        holders.sort_by_key(Holder::rank);
+        holders
+    }
+
+    fn holder(&self, name: &'a UnitName, unit: &'a UnitView, id: &MachineId) -> Option<Holder<'a>> {
+        let record = super::wanted(unit)?;
+        let assignment = unit.assignments.get(id)?;
+        let machine = self.cluster.machines.get(id)?;
+        let is_holder = machine.availability.follows()
+            && assignment.phase == Phase::Held
+            && !self.released.contains(&(name, &machine.id));
+        is_holder.then_some(Holder { name, unit, record, machine, assignment })
+    }
+
+    /// Adds holders that did not change, but get into the competition of units that did: who
+    /// conflicts with them, or gives way to them, and who would follow.
+    fn draw_in(&self, holders: &mut Vec<Holder<'a>>) {
+        if self.scope.is_everything {
+            return;
+        }
+        let mut drawn = BTreeSet::new();
+        let changed = self.scope.units.iter();
+        let seats = changed.flat_map(|(name, unit)| unit.assignments.keys().map(|id| (*name, id)));
+        for (name, machine) in seats {
+            let Some(tenants) = self.board.tenants(machine) else { continue };
+            let Some(rules) = tenants.get(name) else { continue };
+            let replacing = tenants.replacing(rules).map(|rules| &rules.name);
+            let near = tenants.conflicting(rules).chain(tenants.replaced_by(rules));
+            let mut next: Vec<_> = near.chain(replacing).collect();
+            while let Some(name) = next.pop() {
+                let Some((name, unit)) = self.cluster.units.get_key_value(name) else { continue };
+                if !self.scope.has(name)
+                    && let Some(neighbour) = self.holder(name, unit, machine)
+                    && drawn.insert(seat(&neighbour))
                 {
-                    holders.push(Holder { name, unit, record, machine, assignment });
+                    next.extend(self.cluster.followers(name));
                 }
             }
         }
-        holders
+        holders.extend(drawn.into_iter().filter_map(|(name, machine)| {
+            self.holder(name, self.cluster.units.get(name)?, machine)
+        }));
+        holders.sort_by_key(Holder::rank);
     }
 
     /// Unseats those whose MachineOf does not hold any more, and then those who need these.

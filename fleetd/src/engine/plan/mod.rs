@@ -1,6 +1,7 @@
 //! The plan: from the cluster as it is to the decisions that bring it where it should be.
 //!
-//! Pure and in full each time. Sticky and ordered: holders first, by age, one whose text changed
+//! Pure. It looks only at units that may have changed, and comes to what a look at everything
+//! would: see [`replan`]. Sticky and ordered: holders first, by age, one whose text changed
 //! last; then global units; then what has no machine. A holder beats a newcomer, unless the
 //! newcomer replaces it.
 //!
@@ -14,12 +15,17 @@
 //! machine and is pushed away once, and nobody pushes away what was placed in that round. Rivals
 //! ([`Cluster::are_rivals`]) merely conflict: who holds the machine stays.
 
+#[cfg(test)]
+mod groups;
 mod holders;
+#[cfg(test)]
+mod incremental;
 mod pending;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod replaces;
+mod scope;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -27,29 +33,44 @@ use std::collections::BTreeSet;
 
 use fleet_units::{MachineId, UnitName};
 
+use self::scope::Scope;
 use super::decision::{Decision, Group, ReleaseReason};
 use super::presence::Outlook;
-use crate::placement::{Availability, Board, Cluster, Neighbours, RecordView, UnitView, eligible};
+use crate::placement::{
+    Availability, Board, Changes, Cluster, Neighbours, RecordView, UnitView, eligible,
+};
 use crate::registry::document::Phase;
 
 /// Plans all that is to be done, in the order in which it is to land.
 #[must_use]
 pub fn plan(cluster: &Cluster, outlook: &Outlook) -> Vec<Group> {
-    let mut draft = Draft::new(cluster, outlook);
-    draft.give_up_unwanted();
-    draft.keep_holders();
-    draft.spread_globals();
-    draft.place_pending();
-    draft.clean_up();
-    draft.groups
+    let board = Board::new(cluster.machines.values());
+    Draft::new(cluster, outlook, board, &Changes::everything()).complete().groups
+}
+
+/// Plans what the changes since the last plan ask for, which is the same as [`plan`] if all that
+/// the last plan decided has landed since, and counts as changed.
+///
+/// The cluster is left as it was: the plan is tried out on its board, and undone.
+#[must_use]
+pub fn replan(cluster: &mut Cluster, outlook: &Outlook, changes: &Changes) -> Vec<Group> {
+    if changes.is_everything {
+        return plan(cluster, outlook);
+    }
+    let mut board = std::mem::take(&mut cluster.board);
+    let before = board.mark();
+    let Draft { groups, mut board, .. } = Draft::new(cluster, outlook, board, changes).complete();
+    board.undo(before);
+    board.rest();
+    cluster.board = board;
+    groups
 }
 
 /// A plan in the making.
 struct Draft<'a> {
     cluster: &'a Cluster,
     outlook: &'a Outlook,
-    /// Units by age.
-    units: Vec<(&'a UnitName, &'a UnitView)>,
+    scope: Scope<'a>,
     /// Who sits where once the plan has landed.
     board: Board,
     groups: Vec<Group>,
@@ -58,36 +79,32 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(cluster: &'a Cluster, outlook: &'a Outlook) -> Self {
-        let mut units: Vec<_> = cluster.units.iter().collect();
-        units.sort_by_key(|(name, unit)| (unit.record.as_ref().map(|record| record.uid), *name));
-        let takers = cluster
-            .machines
-            .values()
-            .filter(|machine| machine.availability == Availability::Open)
-            .map(|machine| &machine.id);
-        Self {
-            cluster,
-            outlook,
-            units,
-            board: Board::new(takers),
-            groups: Vec::new(),
-            released: BTreeSet::new(),
-            placed: BTreeSet::new(),
+    /// Begins a plan on a board where all sit that do not change, and nobody else.
+    fn new(cluster: &'a Cluster, outlook: &'a Outlook, board: Board, changes: &'a Changes) -> Self {
+        let scope = Scope::new(cluster, outlook, changes);
+        let (groups, released, placed) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        Self { cluster, outlook, scope, board, groups, released, placed }
+    }
+
+    fn complete(mut self) -> Self {
+        self.unseat_dirty();
+        self.give_up_unwanted();
+        self.keep_holders();
+        self.spread_globals();
+        self.place_pending();
+        self.clean_up();
+        self
+    }
+
+    /// Takes those off the board who have to find their seats anew.
+    fn unseat_dirty(&mut self) {
+        if self.scope.is_everything {
+            return;
         }
-    }
-
-    fn availability(&self, machine: &MachineId) -> Availability {
-        let machine = self.cluster.machines.get(machine);
-        machine.map_or(Availability::Absent, |machine| machine.availability)
-    }
-
-    /// Whether a machine will not come back soon enough to wait for it.
-    fn is_gone(&self, machine: &MachineId) -> bool {
-        match self.availability(machine) {
-            Availability::Left => true,
-            Availability::Absent => self.outlook.lost.contains(machine),
-            _ => false,
+        for (name, unit) in &self.scope.units {
+            for machine in unit.assignments.keys() {
+                self.board.remove(name, machine);
+            }
         }
     }
 
@@ -108,19 +125,20 @@ impl<'a> Draft<'a> {
         reason: ReleaseReason,
     ) -> Decision {
         self.released.insert((unit, machine));
+        self.scope.freed.insert(machine);
         Decision::Release { unit: unit.clone(), machine: machine.clone(), reason }
     }
 
     /// Releases what nobody wants any more, wherever it is: stopping it can double nothing.
     fn give_up_unwanted(&mut self) {
-        for (name, unit) in self.units.clone() {
+        for (name, unit) in self.scope.units.clone() {
             if unit.is_frozen {
                 continue;
             }
             let holder = self.cluster.holder(unit);
             for (machine, assignment) in &unit.assignments {
                 if assignment.phase == Phase::Released
-                    || self.availability(machine) == Availability::Unreadable
+                    || availability(self.cluster, machine) == Availability::Unreadable
                 {
                     continue;
                 }
@@ -144,11 +162,13 @@ impl<'a> Draft<'a> {
 
     /// Gives global units to all machines that suit them and take units.
     fn spread_globals(&mut self) {
-        for (name, unit) in self.units.clone() {
+        for name in self.cluster.globals() {
+            let Some(unit) = self.cluster.units.get(name) else { continue };
             let Some(record) = wanted(unit).filter(|record| record.rules.is_global()) else {
                 continue;
             };
-            for (id, machine) in &self.cluster.machines {
+            for id in self.scope.machines_for(self.cluster, name) {
+                let Some(machine) = self.cluster.machines.get(id) else { continue };
                 if unit.assignments.contains_key(id)
                     || eligible(&record.rules, machine, &self.neighbours()).is_err()
                 {
@@ -164,13 +184,13 @@ impl<'a> Draft<'a> {
     /// Strikes places that nothing stands behind: the unit is global or unwanted, or its machine
     /// has given it up and no other takes it.
     fn clean_up(&mut self) {
-        for (name, unit) in self.units.clone() {
+        for (name, unit) in self.scope.units.clone() {
             let Some((machine, _)) = &unit.placed else { continue };
             // A release strikes the place itself.
             if unit.is_frozen
                 || self.placed.contains(name)
                 || self.released.contains(&(name, machine))
-                || self.availability(machine) == Availability::Unreadable
+                || availability(self.cluster, machine) == Availability::Unreadable
             {
                 continue;
             }
@@ -187,4 +207,17 @@ impl<'a> Draft<'a> {
 /// The record of a unit that is to be held and can be read.
 fn wanted(unit: &UnitView) -> Option<&RecordView> {
     unit.record.as_ref().filter(|record| record.is_wanted() && !unit.is_frozen)
+}
+
+fn availability(cluster: &Cluster, machine: &MachineId) -> Availability {
+    cluster.machines.get(machine).map_or(Availability::Absent, |machine| machine.availability)
+}
+
+/// Whether a machine will not come back soon enough to wait for it.
+fn is_gone(cluster: &Cluster, outlook: &Outlook, machine: &MachineId) -> bool {
+    match availability(cluster, machine) {
+        Availability::Left => true,
+        Availability::Absent => outlook.lost.contains(machine),
+        _ => false,
+    }
 }

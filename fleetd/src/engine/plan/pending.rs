@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use fleet_units::{MachineId, UnitName};
 
-use super::{Decision, Draft, Group, ReleaseReason};
-use crate::placement::{Availability, Obstacle, RecordView, UnitView, displaced, eligible};
+use super::scope::waiting;
+use super::{Decision, Draft, Group, ReleaseReason, availability, is_gone};
+use crate::placement::{
+    Availability, Depths, Obstacle, Ranked, RecordView, UnitView, Wanted, displaced, eligible,
+    has_no_conflict, matches,
+};
 use crate::registry::document::Phase;
 
 /// A unit that wants a machine.
@@ -20,9 +24,11 @@ struct Pending<'a> {
 impl<'a> Draft<'a> {
     /// Places what is pending, units tied by MachineOf together.
     pub(super) fn place_pending(&mut self) {
-        let mut pending: Vec<_> =
-            self.units.iter().filter_map(|(name, unit)| self.pending(name, unit)).collect();
-        pending.sort_by_key(|unit| (self.cluster.depth(unit.name), unit.record.uid, unit.name));
+        let mut pending = self.all_pending();
+        let mut depths = Depths::default();
+        pending.sort_by_cached_key(|unit| {
+            (depths.of(self.cluster, unit.name), unit.record.uid, unit.name)
+        });
         for unit in &pending {
             if let Some(from) = unit.from {
                 self.board.remove(unit.name, from);
@@ -33,6 +39,21 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Units in the scope that are pending; all there are, once a machine may take more.
+    fn all_pending(&self) -> Vec<Pending<'a>> {
+        let dirty = self.scope.units.iter().filter_map(|(name, unit)| self.pending(name, unit));
+        let dirty: Vec<_> = dirty.collect();
+        let may_free = |unit: &Pending<'_>| !unit.record.rules.replaces.is_empty();
+        if self.scope.is_everything || (self.scope.freed.is_empty() && !dirty.iter().any(may_free))
+        {
+            return dirty;
+        }
+        let others = waiting(self.cluster, self.outlook)
+            .filter(|(name, _)| !self.scope.has(name))
+            .filter_map(|(name, unit)| self.pending(name, unit));
+        dirty.into_iter().chain(others).collect()
+    }
+
     fn pending(&self, name: &'a UnitName, unit: &'a UnitView) -> Option<Pending<'a>> {
         let record = super::wanted(unit).filter(|record| !record.rules.is_global())?;
         let mut from = None;
@@ -41,7 +62,7 @@ impl<'a> Draft<'a> {
                 // Its new copy may start while it runs.
                 Phase::Retiring => {}
                 // On a lost machine nothing runs, as far as anybody can tell.
-                Phase::Released if self.is_gone(machine) => {}
+                Phase::Released if is_gone(self.cluster, self.outlook, machine) => {}
                 Phase::Released => return None,
                 Phase::Held if self.released.contains(&(name, machine)) => return None,
                 Phase::Held if self.may_leave(machine) => from = Some(machine),
@@ -52,8 +73,8 @@ impl<'a> Draft<'a> {
     }
 
     fn may_leave(&self, machine: &MachineId) -> bool {
-        self.availability(machine) == Availability::Left
-            || (self.is_gone(machine) && !self.outlook.is_on_hold)
+        availability(self.cluster, machine) == Availability::Left
+            || (is_gone(self.cluster, self.outlook, machine) && !self.outlook.is_on_hold)
     }
 
     fn place_component(&mut self, mut units: Vec<Pending<'a>>) {
@@ -82,60 +103,120 @@ impl<'a> Draft<'a> {
         if let [unit] = units {
             return self.fit(unit);
         }
-        let mut best: Option<(MachineId, usize)> = None;
-        for machine in self.candidates(units) {
-            let mark = self.board.mark();
-            let fitting = self.seat(units, &machine).len();
-            self.board.undo(mark);
-            if fitting == units.len() {
-                return Some(machine);
-            }
-            if fitting > best.as_ref().map_or(0, |(_, best)| *best) {
-                best = Some((machine, fitting));
-            }
-        }
-        best.map(|(machine, _)| machine)
+        let mut preferences = Preference::of(units).iter();
+        let machine = preferences.find_map(|preference| self.fit_all(units, *preference));
+        machine.or_else(|| self.fit_most(units))
     }
 
-    /// The machines for a group, the best first: by load, after those where units run that it
-    /// replaces. What comes from a lost machine rather goes where nobody has to give way.
-    fn candidates(&self, units: &[Pending<'a>]) -> Vec<MachineId> {
-        let mut candidates: Vec<_> = self.board.by_load().cloned().collect();
-        if units.iter().any(|unit| !unit.record.rules.replaces.is_empty()) {
-            let is_new = units.iter().all(|unit| unit.from.is_none());
-            candidates.sort_by_cached_key(|machine| {
-                let replaces = |unit: &Pending<'_>| {
-                    !displaced(&unit.record.rules, machine, &self.board).is_empty()
-                };
-                units.iter().any(replaces) != is_new
-            });
+    fn fit_all(&mut self, units: &[Pending<'a>], preference: Preference) -> Option<MachineId> {
+        let mut tried: Option<Ranked> = None;
+        loop {
+            let (load, machine) = self.next_suiting(units, preference, tried.as_ref())?;
+            if self.try_out(units, &machine) == units.len() {
+                return Some(machine);
+            }
+            tried = Some((load, machine));
         }
-        candidates
+    }
+
+    /// The next machine where each unit alone might run.
+    fn next_suiting(
+        &self,
+        units: &[Pending<'a>],
+        preference: Preference,
+        tried: Option<&Ranked>,
+    ) -> Option<Ranked> {
+        let metadata = units.iter().map(|unit| &unit.record.rules.directives.metadata);
+        let wanted = metadata.max_by_key(|wanted| wanted.len())?;
+        let mut candidates = self.board.candidates(wanted, tried);
+        let next = candidates.find(|(_, id)| {
+            self.is_preferred(units, id, preference)
+                && units.iter().all(|unit| self.suits(id, unit))
+        });
+        next.cloned()
+    }
+
+    fn fit_most(&mut self, units: &[Pending<'a>]) -> Option<MachineId> {
+        let mut best = None;
+        let mut most = 0;
+        for preference in Preference::of(units) {
+            let wanted = Wanted::new();
+            let candidates = self.board.candidates(&wanted, None).map(|(_, id)| id);
+            let candidates = candidates.filter(|id| self.is_preferred(units, id, *preference));
+            for machine in candidates.cloned().collect::<Vec<_>>() {
+                let fitting = self.try_out(units, &machine);
+                if fitting > most {
+                    (best, most) = (Some(machine), fitting);
+                }
+            }
+        }
+        best
+    }
+
+    /// The number of units that a machine takes, each in the company of those before it.
+    fn try_out(&mut self, units: &[Pending<'a>], machine: &MachineId) -> usize {
+        let mark = self.board.mark();
+        let fitting = self.seat(units, machine).len();
+        self.board.undo(mark);
+        fitting
     }
 
     /// The best machine that takes a unit.
     fn fit(&self, unit: &Pending<'a>) -> Option<MachineId> {
         let rules = &unit.record.rules;
-        let takes = |machine: &&MachineId| self.takes(machine, unit);
-        // Where a unit that it must join runs is the only place to look.
-        if let Some(joined) = rules.peers.iter().find_map(|peer| self.board.place_of(peer)) {
-            return Some(joined).filter(takes).cloned();
+        let is_global = |peer| {
+            let peer = self.cluster.units.get(peer).and_then(|peer| peer.record.as_ref());
+            peer.is_some_and(|peer| peer.rules.is_global())
+        };
+        if let Some(peer) = rules.peers.iter().find(|peer| !is_global(*peer)) {
+            // Where that runs is the only place to look.
+            let joined = self.board.place_of(peer)?;
+            return self.takes(joined, unit).then(|| joined.clone());
         }
-        if rules.replaces.is_empty() {
-            return self.board.by_load().find(takes).cloned();
+        Preference::of(&[*unit]).iter().find_map(|preference| {
+            let mut candidates = self.board.candidates(&rules.directives.metadata, None);
+            let found = candidates.find(|(_, id)| {
+                self.is_preferred(&[*unit], id, *preference) && self.takes(id, unit)
+            });
+            found.map(|(_, id)| id.clone())
+        })
+    }
+
+    fn is_preferred(
+        &self,
+        units: &[Pending<'a>],
+        machine: &MachineId,
+        preference: Preference,
+    ) -> bool {
+        let replaces =
+            |unit: &Pending<'_>| !displaced(&unit.record.rules, machine, &self.board).is_empty();
+        match preference {
+            Preference::Any => true,
+            Preference::Replacing => units.iter().any(replaces),
+            Preference::Peaceful => !units.iter().any(replaces),
         }
-        self.candidates(&[*unit]).into_iter().find(|machine| takes(&machine))
+    }
+
+    /// Whether a machine may take a unit, should those be there that it has to join.
+    fn suits(&self, machine: &MachineId, unit: &Pending<'_>) -> bool {
+        let rules = &unit.record.rules;
+        self.cluster.machines.get(machine).is_some_and(|machine| {
+            matches(rules, machine).is_ok()
+                && has_no_conflict(rules, machine, &self.neighbours()).is_ok()
+        })
     }
 
     fn takes(&self, machine: &MachineId, unit: &Pending<'_>) -> bool {
         let rules = &unit.record.rules;
-        let machine = self.cluster.machines.get(machine);
-        machine.is_some_and(|machine| {
-            eligible(rules, machine, &self.neighbours()).is_ok()
-                && displaced(rules, &machine.id, &self.board)
-                    .iter()
-                    .all(|other| self.holds_in_truth(&machine.id, other).is_some())
-        })
+        // To say why a peer is missing takes long, and nobody asked.
+        let is_lonely = !rules.peers.iter().all(|peer| self.board.holds(machine, peer));
+        let Some(machine) = self.cluster.machines.get(machine).filter(|_| !is_lonely) else {
+            return false;
+        };
+        eligible(rules, machine, &self.neighbours()).is_ok()
+            && displaced(rules, &machine.id, &self.board)
+                .iter()
+                .all(|other| self.holds_in_truth(&machine.id, other).is_some())
     }
 
     /// The assignment of a unit that holds a machine already, not only in this plan.
@@ -167,6 +248,30 @@ impl<'a> Draft<'a> {
             seated.push((*unit, displaced.iter().filter_map(held).collect()));
         }
         seated
+    }
+}
+
+/// Which machines to look at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preference {
+    Any,
+    /// Where units run that are to give way.
+    Replacing,
+    /// Where nobody has to give way.
+    Peaceful,
+}
+
+impl Preference {
+    /// New units go where those run that they replace. What comes from a lost machine rather goes
+    /// where nobody has to give way.
+    fn of(units: &[Pending<'_>]) -> &'static [Self] {
+        if units.iter().all(|unit| unit.record.rules.replaces.is_empty()) {
+            &[Self::Any]
+        } else if units.iter().all(|unit| unit.from.is_none()) {
+            &[Self::Replacing, Self::Peaceful]
+        } else {
+            &[Self::Peaceful, Self::Replacing]
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use super::*;
 use crate::placement::matches;
 use crate::placement::testing::{World, machine, text};
 
-const MACHINES: [&str; 4] = ["a", "b", "c", "d"];
-const UNITS: [&str; 6] =
+pub(super) const MACHINES: [&str; 4] = ["a", "b", "c", "d"];
+pub(super) const UNITS: [&str; 6] =
     ["u1.service", "u2.service", "u3.service", "w@1.service", "w@2.service", "w@3.service"];
 const DIRECTIVES: [&str; 13] = [
     "",
@@ -29,7 +29,7 @@ const DIRECTIVES: [&str; 13] = [
 
 /// Something that people, agents or fate do to a cluster.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Set(usize, usize, TargetState),
     Destroy(usize),
     Vanish(usize),
@@ -40,7 +40,7 @@ enum Step {
     Obey,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let target = prop_oneof![
         1 => Just(TargetState::Inactive),
         1 => Just(TargetState::Loaded),
@@ -57,13 +57,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn absent(world: &World) -> Outlook {
+pub(super) fn absent(world: &World) -> Outlook {
     let machines = world.mirror().machines;
     let absent = MACHINES.iter().filter(|id| !machines.contains_key(&machine(id)));
     lost(&absent.copied().collect::<String>())
 }
 
-fn take(world: &mut World, step: &Step) {
+pub(super) fn take(world: &mut World, step: &Step) {
     match step {
         Step::Set(name, directives, target) => {
             world.set(UNITS[*name], &text(DIRECTIVES[*directives]), *target);

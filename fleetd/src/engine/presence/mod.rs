@@ -30,6 +30,18 @@ pub struct Outlook {
     pub is_on_hold: bool,
 }
 
+impl Outlook {
+    /// Machines that another outlook judges differently.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> BTreeSet<MachineId> {
+        if self.is_on_hold == other.is_on_hold {
+            self.lost.symmetric_difference(&other.lost).cloned().collect()
+        } else {
+            self.lost.union(&other.lost).cloned().collect()
+        }
+    }
+}
+
 /// Remembers since when machines are away.
 #[derive(Debug)]
 pub struct Presence {
@@ -182,6 +194,12 @@ impl Presence {
             .map(|(id, _)| id.clone())
             .collect();
         Outlook { lost, is_on_hold: !self.storm.is_empty() || self.is_hold_unreadable }
+    }
+
+    /// Whether any machine is away that ought to be there, or that holds something.
+    #[must_use]
+    pub fn misses_anyone(&self) -> bool {
+        self.sights.values().any(|sight| *sight != Sight::Present)
     }
 
     /// When, after a time, the next machine will be missing or lost unless it returns.
