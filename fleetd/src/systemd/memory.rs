@@ -1,16 +1,17 @@
-//! systemd in memory, for tests: units start and stop at once, unless the test says otherwise.
+//! systemd in memory, for tests and hollow machines: units start and stop at once, unless somebody
+//! says otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleet_units::UnitName;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Job, JobResult, OwnJob, Signal, Systemd, SystemdError, UnitStatus};
 
-/// More signals than a test makes.
+/// More signals than anybody leaves unread.
 const UNREAD: usize = 65_536;
 
 /// A call that changes something, in the order they were made.
@@ -197,7 +198,7 @@ impl MemorySystemd {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connected(&self) -> Result<MutexGuard<'_, State>, SystemdError> {
@@ -211,11 +212,8 @@ impl MemorySystemd {
 
 impl State {
     fn tell(&mut self, signal: &Signal) {
-        self.followers.retain(|follower| match follower.try_send(signal.clone()) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-            Err(mpsc::error::TrySendError::Full(_)) => panic!("a follower does not read"),
-        });
+        // One that does not read loses its signals, and sees by their end that it did.
+        self.followers.retain(|follower| follower.try_send(signal.clone()).is_ok());
     }
 
     fn change(&mut self, unit: &UnitName, active: &str, sub: &str) {
@@ -324,7 +322,7 @@ impl OpenJob {
 impl Systemd for MemorySystemd {
     async fn link(&self, files: &[PathBuf]) -> Result<(), SystemdError> {
         let mut state = self.connected()?;
-        let units: Vec<UnitName> = files.iter().map(|file| unit_of(file)).collect();
+        let units = files.iter().map(|file| unit_of(file)).collect::<Result<Vec<_>, _>>()?;
         state.calls.push(Call::Link(units.clone()));
         let mut outcome = Ok(());
         for (unit, file) in units.iter().zip(files) {
@@ -392,7 +390,7 @@ impl Systemd for MemorySystemd {
         state.check(Action::Stop, unit)?;
         if !state.loaded.contains_key(unit) {
             let (sender, ended) = oneshot::channel();
-            sender.send(JobResult::Done).unwrap();
+            let (Ok(()) | Err(_)) = sender.send(JobResult::Done);
             return Ok(Job { ended });
         }
         Ok(state.open(unit, Kind::Stop))
@@ -451,8 +449,14 @@ impl Systemd for MemorySystemd {
     }
 }
 
-fn unit_of(file: &Path) -> UnitName {
-    file.file_name().unwrap().to_str().unwrap().parse().unwrap()
+fn unit_of(file: &Path) -> Result<UnitName, SystemdError> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    name.and_then(|name| name.parse().ok()).ok_or_else(|| SystemdError::Refused {
+        action: Action::Link.verb(),
+        unit: file.display().to_string(),
+        name: "org.freedesktop.DBus.Error.InvalidArgs".to_owned(),
+        message: "no file of a unit".to_owned(),
+    })
 }
 
 fn refused(action: Action, unit: &UnitName, name: &str) -> SystemdError {

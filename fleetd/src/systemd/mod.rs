@@ -1,7 +1,7 @@
 //! The systemd of this machine: units are linked, started and stopped, and tell their states.
 //!
 //! Two implementations pass the same contract tests: [`dbus`] speaks to the real one, `memory` is
-//! a twin with scriptable failures. This module knows nothing of the registry.
+//! a twin with scriptable failures, which is no part of the daemon. This module knows nothing of the registry.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 mod contract;
 pub mod dbus;
 pub mod files;
-#[cfg(test)]
+#[cfg(any(test, feature = "hollow"))]
 pub mod memory;
 
 /// What systemd says of a unit, in its own words.
