@@ -128,6 +128,7 @@ fn router<S: Store>(api: Arc<Api<S>>) -> Router {
     routes
         .route("/", axum::routing::any(no_method))
         .route("/fleet/v2/units", post(v2::batch).get(v2::details))
+        .route("/fleet/v2/states", get(v2::states))
         .route("/fleet/v2/events", get(v2::events))
         .route("/fleet/v2/health", get(v2::health))
         .fallback(not_found)

@@ -2,6 +2,8 @@
 
 use fleet_units::api::v2::{Copy, Health, Hold, UnitDetail, UnreadableDocument};
 use fleet_units::{Directives, MachineId, TargetState, UnitFile, UnitName, api};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::log::chain;
 use crate::registry::document::{self, Assignment, Phase, State, Unit};
@@ -56,33 +58,81 @@ fn current_state(mirror: &Mirror, name: &UnitName, stored: &Stored<Unit>) -> Tar
     reported.map_or(TargetState::Inactive, |state| state.document.current)
 }
 
+/// What a machine reports of a unit.
+pub(super) struct Report<'a> {
+    name: &'a UnitName,
+    machine: &'a MachineId,
+    state: &'a State,
+}
+
 /// All unit states, or those of one machine or unit, by name and machine.
-pub(super) fn states(
-    mirror: &Mirror,
+pub(super) fn reports<'a>(
+    mirror: &'a Mirror,
     machine: Option<&str>,
     unit: Option<&str>,
-) -> Vec<api::UnitState> {
-    let all = mirror
-        .states
-        .iter()
-        .flat_map(|(name, states)| states.iter().map(move |(id, state)| (name, id, state)));
-    all.filter(|(name, id, _)| {
-        machine.is_none_or(|wanted| wanted == id.as_str())
-            && unit.is_none_or(|wanted| wanted == name.as_str())
+) -> Vec<Report<'a>> {
+    let all = mirror.states.iter().flat_map(|(name, states)| {
+        states.iter().map(move |(machine, state)| Report { name, machine, state: &state.document })
+    });
+    all.filter(|report| {
+        machine.is_none_or(|wanted| wanted == report.machine.as_str())
+            && unit.is_none_or(|wanted| wanted == report.name.as_str())
     })
-    .map(|(name, id, state)| unit_state(name, id, &state.document))
     .collect()
 }
 
-fn unit_state(name: &UnitName, machine: &MachineId, state: &State) -> api::UnitState {
-    api::UnitState {
-        hash: state.hash.to_string(),
-        machine_id: machine.to_string(),
-        name: name.to_string(),
-        systemd_active_state: state.active.clone(),
-        systemd_load_state: state.load.clone(),
-        systemd_sub_state: state.sub.clone(),
+impl Report<'_> {
+    /// As version 1 has it.
+    pub(super) fn unit_state(&self) -> api::UnitState {
+        api::UnitState {
+            hash: self.state.hash.to_string(),
+            machine_id: self.machine.to_string(),
+            name: self.name.to_string(),
+            systemd_active_state: self.state.active.clone(),
+            systemd_load_state: self.state.load.clone(),
+            systemd_sub_state: self.state.sub.clone(),
+        }
     }
+}
+
+/// Written as an [`api::UnitState`], without making one: a list would copy tens of thousands of
+/// texts for nothing.
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("UnitState", 6)?;
+        fields.serialize_field("hash", &self.state.hash)?;
+        fields.serialize_field("machineID", self.machine)?;
+        fields.serialize_field("name", self.name)?;
+        fields.serialize_field("systemdActiveState", &self.state.active)?;
+        fields.serialize_field("systemdLoadState", &self.state.load)?;
+        fields.serialize_field("systemdSubState", &self.state.sub)?;
+        fields.end()
+    }
+}
+
+/// An [`api::v2::StateList`] of everything, as JSON.
+pub(super) fn state_list(mirror: &Mirror, hold_key: String) -> serde_json::Result<Vec<u8>> {
+    /// Bytes of a state, with a name of usual length.
+    const USUAL: usize = 256;
+
+    #[derive(Serialize)]
+    struct StateList<'a> {
+        revision: i64,
+        machines: Vec<api::Machine>,
+        states: &'a [Report<'a>],
+        health: Health,
+    }
+
+    let states = reports(mirror, None, None);
+    let list = StateList {
+        revision: mirror.revision.0,
+        machines: machines(mirror),
+        states: &states,
+        health: health(mirror, hold_key),
+    };
+    let mut body = Vec::with_capacity(USUAL * (states.len() + list.machines.len()));
+    serde_json::to_writer(&mut body, &list)?;
+    Ok(body)
 }
 
 /// The machines that are present, by id.

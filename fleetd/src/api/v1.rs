@@ -94,9 +94,11 @@ pub(super) async fn states<S: Store>(
     let pairs = pairs(query)?;
     let token = page(&pairs, api.token_limit.get())?;
     let look = move |mirror: &crate::registry::mirror::Mirror| {
-        let states = present::states(mirror, value(&pairs, "machineID"), value(&pairs, "unitName"));
-        let (states, next) = token.slice(&states);
-        UnitStatePage { states: states.to_vec(), next_page_token: next.map(encode) }
+        let (machine, unit) = (value(&pairs, "machineID"), value(&pairs, "unitName"));
+        let reports = present::reports(mirror, machine, unit);
+        let (reports, next) = token.slice(&reports);
+        let states = reports.iter().map(present::Report::unit_state).collect();
+        UnitStatePage { states, next_page_token: next.map(encode) }
     };
     Ok(Json(api.view.read(move |scene| look(&scene.mirror)).await?))
 }
@@ -106,8 +108,11 @@ pub(super) async fn state<S: Store>(
     name: Name,
 ) -> Answer<UnitState> {
     let name = text(name)?;
-    let states = api.view.read(move |scene| present::states(&scene.mirror, None, Some(&name)));
-    states.await?.into_iter().next().map(Json).ok_or(ApiError::NoState)
+    let first = api.view.read(move |scene| {
+        let reports = present::reports(&scene.mirror, None, Some(&name));
+        reports.first().map(present::Report::unit_state)
+    });
+    first.await?.map(Json).ok_or(ApiError::NoState)
 }
 
 /// The contents that a request brings. Text that does not say what the options say is not

@@ -1,5 +1,5 @@
-//! What stands beside version 1: details, many units in one request, a stream of changes, and what
-//! is wrong.
+//! What stands beside version 1: details, many units in one request, whole lists, a stream of
+//! changes, and what is wrong.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -54,6 +54,18 @@ pub(super) async fn health<S: Store>(
 ) -> Result<Json<Health>, ApiError> {
     let key = api.prefix.encode(&Key::Hold);
     Ok(Json(api.view.read(|scene| present::health(&scene.mirror, key)).await?))
+}
+
+/// All states in one answer: a list of ten thousand takes one request, and no page of it is older
+/// than another.
+pub(super) async fn states<S: Store>(State(api): State<Arc<Api<S>>>) -> Result<Response, ApiError> {
+    let key = api.prefix.encode(&Key::Hold);
+    let body = api.view.read(|scene| present::state_list(&scene.mirror, key)).await?;
+    Ok(match body {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        // Text and numbers always are JSON.
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    })
 }
 
 pub(super) async fn batch<S: Store>(

@@ -20,6 +20,7 @@ const KEYS: &[&str] = &[
     "hash",
     "id",
     "job",
+    "key",
     "leaving",
     "load",
     "machine",
@@ -51,6 +52,7 @@ const KEYS: &[&str] = &[
     "uid",
     "units",
     "unplaceable",
+    "unreadable",
     "value",
     "warnings",
 ];

@@ -1,9 +1,10 @@
-//! What our own client uses under `/fleet/v2`: details of units, many units in one request, a stream
-//! of changes, and what is wrong.
+//! What our own client uses under `/fleet/v2`: details of units, many units in one request, whole
+//! lists, a stream of changes, and what is wrong.
 
 use serde::{Deserialize, Serialize};
 
 use super::unit::state;
+use super::{Machine, UnitState};
 pub use crate::JobState;
 use crate::{TargetState, UnitOption};
 
@@ -179,6 +180,20 @@ pub struct BatchOutcome {
     /// What in its new contents does not do what its author meant, a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// What machines report of all units, and what shows beside it; all of it as of one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct StateList {
+    /// Store revision up to which it tells all.
+    pub revision: i64,
+    /// The machines that are present, sorted by id.
+    pub machines: Vec<Machine>,
+    /// The states, sorted by unit, then by machine.
+    pub states: Vec<UnitState>,
+    /// What is wrong, such as documents that the list lacks.
+    pub health: Health,
 }
 
 /// An item of the stream of changes.

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use fleet_units::TargetState;
-use fleet_units::api::v2::{BatchOutcome, BatchReply, Update};
+use fleet_units::api::v2::{BatchOutcome, BatchReply, StateList, Update};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::UnixStream;
 
@@ -270,4 +270,38 @@ async fn a_storm_is_told_with_the_key_that_ends_it() {
         fixture.ask("GET /fleet/v2/health", "").await,
         r#"200 {"unreadable":[],"hold":{"machines":["a","b"],"key":"/fleet/engine/hold"}}"#
     );
+}
+
+#[tokio::test]
+async fn all_states_come_in_one_answer_however_long_a_page_is() {
+    let fixture = Fixture::new(1);
+    let launched = format!(r#"{NAP},"desiredState":"launched""#);
+    batch(&fixture, &[change("b.service", &launched), change("a.service", &launched)]).await;
+    fixture.join("m1", Some("10.0.0.1"), &[("disk", "ssd")]).await;
+    for (unit, machine) in [("a.service", "m2"), ("b.service", "m1"), ("a.service", "m1")] {
+        fixture.run_unit(unit, machine).await;
+    }
+    let garbage = fixture.put_raw(&Key::Unit("c.service".parse().unwrap()), b"{}").await.0;
+
+    let listed = fixture.whole("GET /fleet/v2/states", "", b"").await;
+
+    let hash = super::harness::hash("[Service]\nExecStart=/bin/sleep 1\n");
+    let state = |unit: &str, machine: &str| {
+        format!(
+            r#"{{"hash":"{hash}","machineID":"{machine}","name":"{unit}","systemdActiveState":"active","systemdLoadState":"loaded","systemdSubState":"running"}}"#
+        )
+    };
+    let states =
+        [state("a.service", "m1"), state("a.service", "m2"), state("b.service", "m1")].join(",");
+    let reason = "not a document of fleet: missing field `version` at line 1 column 2";
+    let expected = format!(
+        "HTTP/1.1 200 OK\ncontent-type: application/json\nserver: fleetd/2.0.0\n\
+         {{\"revision\":{garbage},\
+         \"machines\":[{{\"id\":\"m1\",\"metadata\":{{\"disk\":\"ssd\"}},\"primaryIP\":\"10.0.0.1\"}}],\
+         \"states\":[{states}],\
+         \"health\":{{\"unreadable\":[{{\"key\":\"/fleet/units/c.service\",\"reason\":\"{reason}\"}}]}}}}"
+    );
+    assert_eq!(listed, expected);
+    let read: StateList = serde_json::from_str(listed.lines().last().unwrap()).unwrap();
+    assert_eq!((read.states.len(), read.states[1].machine_id.as_str()), (3, "m2"));
 }
