@@ -1,5 +1,7 @@
-//! One request on one connection, over whatever stream the endpoint is.
+//! Requests and their answers, over whatever stream the endpoint is. A connection whose answer was
+//! read stays open for the next request: a list of many pages takes one.
 
+use std::cell::RefCell;
 use std::io;
 use std::time::Duration;
 
@@ -44,26 +46,84 @@ pub(super) struct Asking {
     /// Path and query, percent-encoded.
     pub(super) path: String,
     /// A JSON body.
-    pub(super) body: Option<Vec<u8>>,
+    pub(super) body: Option<Bytes>,
     /// How long the whole exchange may take; of a stream, its first answer.
     pub(super) patience: Duration,
 }
 
-/// Asks and reads the whole answer.
-pub(super) async fn exchange(endpoint: &Endpoint, asking: Asking) -> Result<Answer, ClientError> {
-    let patience = asking.patience;
-    let whole = async {
-        let streaming = converse(endpoint, asking).await?;
-        let body = streaming.body.collect().await;
-        let body = body.map_err(|error| ClientError::exchange(endpoint, &error))?.to_bytes();
-        Ok(Answer { status: streaming.status, body })
-    };
-    within(endpoint, patience, whole).await
+/// Connections that wait for the next request.
+#[derive(Debug, Default)]
+pub(super) struct Idle(RefCell<Vec<Connection>>);
+
+#[derive(Debug)]
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// Moves bytes for as long as this lives.
+    driver: JoinSet<()>,
 }
 
-/// Asks and hands back the answer as soon as its head is there.
-pub(super) async fn stream(endpoint: &Endpoint, asking: Asking) -> Result<Streaming, ClientError> {
-    within(endpoint, asking.patience, converse(endpoint, asking)).await
+impl Idle {
+    /// Asks and reads the whole answer.
+    pub(super) async fn exchange(
+        &self,
+        endpoint: &Endpoint,
+        asking: &Asking,
+    ) -> Result<Answer, ClientError> {
+        within(endpoint, asking.patience, async {
+            if let Some(answer) = self.exchange_on_open(endpoint, asking).await {
+                return Ok(answer);
+            }
+            let mut connection = connect(endpoint).await?;
+            let answer = connection.exchange(endpoint, asking).await?;
+            self.keep(connection);
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// Asks over connections that are open already. They may be closed at any time by the other
+    /// side, so what changes nothing may be asked again, and only that is asked here.
+    async fn exchange_on_open(&self, endpoint: &Endpoint, asking: &Asking) -> Option<Answer> {
+        if asking.method != Method::GET {
+            return None;
+        }
+        let mut connection = self.0.borrow_mut().pop()?;
+        connection.sender.ready().await.ok()?;
+        let answer = connection.exchange(endpoint, asking).await.ok()?;
+        self.keep(connection);
+        Some(answer)
+    }
+
+    fn keep(&self, connection: Connection) {
+        if !connection.sender.is_closed() {
+            self.0.borrow_mut().push(connection);
+        }
+    }
+}
+
+impl Connection {
+    async fn exchange(
+        &mut self,
+        endpoint: &Endpoint,
+        asking: &Asking,
+    ) -> Result<Answer, ClientError> {
+        let broken = |error: hyper::Error| ClientError::exchange(endpoint, &error);
+        let answer = self.sender.send_request(request(endpoint, asking)?).await.map_err(broken)?;
+        let (head, body) = answer.into_parts();
+        Ok(Answer { status: head.status, body: body.collect().await.map_err(broken)?.to_bytes() })
+    }
+}
+
+/// Asks, over a connection of its own, and hands back the answer as soon as its head is there.
+pub(super) async fn stream(endpoint: &Endpoint, asking: &Asking) -> Result<Streaming, ClientError> {
+    within(endpoint, asking.patience, async {
+        let Connection { mut sender, driver } = connect(endpoint).await?;
+        let answer = sender.send_request(request(endpoint, asking)?).await;
+        let (head, body) =
+            answer.map_err(|error| ClientError::exchange(endpoint, &error))?.into_parts();
+        Ok(Streaming { status: head.status, body, _driver: driver })
+    })
+    .await
 }
 
 async fn within<T>(
@@ -75,55 +135,46 @@ async fn within<T>(
     timeout(patience, exchange).await.unwrap_or_else(|_| Err(silent()))
 }
 
-async fn converse(endpoint: &Endpoint, asking: Asking) -> Result<Streaming, ClientError> {
-    let mut driver = JoinSet::new();
-    let mut sender = match endpoint {
-        Endpoint::Unix(path) => {
-            let connected = UnixStream::connect(path).await;
-            handshake(endpoint, connected, &mut driver).await?
-        }
+async fn connect(endpoint: &Endpoint) -> Result<Connection, ClientError> {
+    match endpoint {
+        Endpoint::Unix(path) => handshake(endpoint, UnixStream::connect(path).await).await,
         Endpoint::Tcp { host, port } => {
             let connected = TcpStream::connect((host.as_str(), *port)).await;
             // A request is one small packet; waiting for more only delays it.
             let connected = connected.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
-            handshake(endpoint, connected, &mut driver).await?
+            handshake(endpoint, connected).await
         }
-        Endpoint::Piped(pipe) => handshake(endpoint, pipe.connect(), &mut driver).await?,
-    };
-    let request = request(endpoint, asking)?;
-    let answer = sender.send_request(request).await;
-    let (head, body) =
-        answer.map_err(|error| ClientError::exchange(endpoint, &error))?.into_parts();
-    Ok(Streaming { status: head.status, body, _driver: driver })
+        Endpoint::Piped(pipe) => handshake(endpoint, pipe.connect()).await,
+    }
 }
 
 async fn handshake<S>(
     endpoint: &Endpoint,
     connected: io::Result<S>,
-    driver: &mut JoinSet<()>,
-) -> Result<SendRequest<Full<Bytes>>, ClientError>
+) -> Result<Connection, ClientError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let io = TokioIo::new(connected.map_err(|error| ClientError::connect(endpoint, error))?);
     let (sender, connection) =
         http1::handshake(io).await.map_err(|error| ClientError::exchange(endpoint, &error))?;
+    let mut driver = JoinSet::new();
     driver.spawn(async move {
         // What goes wrong here, the request or the body that waits for it tells as well.
         connection.await.ok();
     });
-    Ok(sender)
+    Ok(Connection { sender, driver })
 }
 
-fn request(endpoint: &Endpoint, asking: Asking) -> Result<Request<Full<Bytes>>, ClientError> {
+fn request(endpoint: &Endpoint, asking: &Asking) -> Result<Request<Full<Bytes>>, ClientError> {
     let request = Request::builder()
-        .method(asking.method)
-        .uri(asking.path)
+        .method(&asking.method)
+        .uri(&asking.path)
         .header(header::HOST, endpoint.authority())
         .header(header::USER_AGENT, concat!("fleetctl/", env!("CARGO_PKG_VERSION")));
-    let request = match asking.body {
+    let request = match &asking.body {
         Some(body) => {
-            request.header(header::CONTENT_TYPE, "application/json").body(Full::from(body))
+            request.header(header::CONTENT_TYPE, "application/json").body(Full::new(body.clone()))
         }
         None => request.body(Full::default()),
     };

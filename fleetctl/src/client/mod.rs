@@ -1,7 +1,7 @@
 //! fleet's API, as commands use it.
 //!
-//! Speaks `/fleet/v2` where a command writes or waits, and falls back to 1.0's `/fleet/v1` where
-//! the server knows no better. Lists come from v1, which both have.
+//! Speaks `/fleet/v2` where a command writes, waits or lists what may be long, and falls back to
+//! 1.0's `/fleet/v1` where the server knows no better. Other lists come from v1, which both have.
 
 mod endpoint;
 mod error;
@@ -13,7 +13,7 @@ mod write;
 
 use std::time::Duration;
 
-use fleet_units::api::v2::Health;
+use fleet_units::api::v2::{Health, StateList};
 use fleet_units::api::{self, Machine, MachinePage, Unit, UnitPage, UnitState, UnitStatePage};
 use hyper::Method;
 use serde::de::DeserializeOwned;
@@ -26,7 +26,7 @@ pub(crate) use write::succeeded;
 
 use crate::ui::Ui;
 use error::describe;
-use http::{Answer, Asking};
+use http::{Answer, Asking, Idle};
 
 /// Requests in flight at a time when many units are asked for one by one.
 pub(crate) const CONCURRENT: usize = 8;
@@ -38,6 +38,7 @@ pub(crate) struct Client<'a> {
     /// How long one exchange may take.
     patience: Duration,
     ui: &'a Ui,
+    idle: Idle,
 }
 
 /// A page of some list.
@@ -69,8 +70,8 @@ impl Page for MachinePage {
 
 impl<'a> Client<'a> {
     /// Connects to nothing yet.
-    pub(crate) const fn new(endpoint: Endpoint, patience: Duration, ui: &'a Ui) -> Self {
-        Self { endpoint, patience, ui }
+    pub(crate) fn new(endpoint: Endpoint, patience: Duration, ui: &'a Ui) -> Self {
+        Self { endpoint, patience, ui, idle: Idle::default() }
     }
 
     /// Gives a unit, if there is one of that name.
@@ -84,9 +85,19 @@ impl<'a> Client<'a> {
         self.pages::<UnitPage>("/fleet/v1/units", "").await
     }
 
-    /// Gives what machines report of all units.
-    pub(crate) async fn states(&self) -> Result<Vec<UnitState>, ClientError> {
-        self.pages::<UnitStatePage>("/fleet/v1/state", "").await
+    /// Gives what machines report of all units: in one answer, or page by page from 1.0.
+    pub(crate) async fn states(&self) -> Result<StateList, ClientError> {
+        let answer = self.ask(Method::GET, "/fleet/v2/states", None).await?;
+        if answer.status.as_u16() == 404 {
+            return Ok(StateList {
+                states: self.pages::<UnitStatePage>("/fleet/v1/state", "").await?,
+                machines: self.machines().await?,
+                ..StateList::default()
+            });
+        }
+        self.succeeded(&answer)?;
+        // Only fleetd answers here, so the patience that 1.0's time asks for is not needed.
+        serde_json::from_slice(&answer.body).map_err(|_| self.not_fleets(&answer.body))
     }
 
     /// Gives what machines report of one unit.
@@ -147,8 +158,9 @@ impl<'a> Client<'a> {
         patience: Duration,
     ) -> Result<Answer, ClientError> {
         self.ui.debug(format_args!("HTTP {method} {}{path}", self.base()));
+        let body = body.map(Into::into);
         let asking = Asking { method: method.clone(), path: path.to_owned(), body, patience };
-        let answer = http::exchange(&self.endpoint, asking).await?;
+        let answer = self.idle.exchange(&self.endpoint, &asking).await?;
         self.ui.debug(format_args!("HTTP {method} {}{path} {}", self.base(), answer.status));
         Ok(answer)
     }
@@ -169,8 +181,11 @@ impl<'a> Client<'a> {
 
     fn decode<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ClientError> {
         self.succeeded(answer)?;
-        api::from_json(&answer.body)
-            .map_err(|_| ClientError::not_fleet(&self.endpoint, describe(&answer.body)))
+        api::from_json(&answer.body).map_err(|_| self.not_fleets(&answer.body))
+    }
+
+    fn not_fleets(&self, body: &[u8]) -> ClientError {
+        ClientError::not_fleet(&self.endpoint, describe(body))
     }
 
     fn succeeded(&self, answer: &Answer) -> Result<(), ClientError> {

@@ -68,7 +68,7 @@ impl Client<'_> {
         let path = path(names);
         self.ui.debug(format_args!("HTTP GET {}{path}", self.base()));
         let asking = Asking { method: Method::GET, path, body: None, patience: self.patience };
-        let streaming = http::stream(&self.endpoint, asking).await?;
+        let streaming = http::stream(&self.endpoint, &asking).await?;
         if streaming.status.is_success() {
             return Ok(Source::Stream(Lines::new(streaming, SILENCE)));
         }
@@ -212,7 +212,7 @@ mod tests {
             connection
         };
 
-        let (streaming, _open) = tokio::join!(http::stream(&endpoint, asking), server);
+        let (streaming, _open) = tokio::join!(http::stream(&endpoint, &asking), server);
         let mut lines = Lines::new(streaming.unwrap(), Duration::from_millis(200));
 
         assert_eq!(lines.next().await, Some(b"{}\n".to_vec()));

@@ -74,7 +74,7 @@ pub(crate) async fn list_machines(
 
 async fn machines(client: &Client<'_>, ui: &Ui) -> Result<Vec<Machine>, ClientError> {
     let mut machines = client.machines().await?;
-    tell_health(client, ui).await?;
+    tell_health(client.health().await?, ui);
     machines.sort_by(|left, right| left.id.cmp(&right.id));
     Ok(machines)
 }

@@ -145,7 +145,7 @@ pub(crate) async fn list_unit_files(
 async fn rows(client: &Client<'_>, ui: &Ui) -> Result<Vec<Row>, ClientError> {
     let mut units = client.units().await?;
     let addresses: Addresses = client.machines().await?.into_iter().collect();
-    tell_health(client, ui).await?;
+    tell_health(client.health().await?, ui);
     units.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(units.into_iter().map(|unit| Row::of(unit, &addresses)).collect())
 }

@@ -1,6 +1,7 @@
 //! `fleetctl list-units`
 
 use fleet_units::api::UnitState;
+use fleet_units::api::v2::StateList;
 use serde_json::{Value, json};
 
 use super::tell_health;
@@ -95,9 +96,9 @@ pub(crate) async fn list_units(
 }
 
 async fn rows(client: &Client<'_>, ui: &Ui) -> Result<Vec<Row>, ClientError> {
-    let mut states = client.states().await?;
-    let addresses: Addresses = client.machines().await?.into_iter().collect();
-    tell_health(client, ui).await?;
+    let StateList { mut states, machines, health, .. } = client.states().await?;
+    let addresses: Addresses = machines.into_iter().collect();
+    tell_health(health, ui);
     states.sort_by(|left, right| {
         (&left.name, &left.machine_id).cmp(&(&right.name, &right.machine_id))
     });

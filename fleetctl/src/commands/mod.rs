@@ -27,7 +27,6 @@ use std::collections::BTreeMap;
 use fleet_units::UnitName;
 use fleet_units::api::v2::{Health, Hold, UnitDetail, Update};
 
-use crate::client::{Client, ClientError};
 use crate::error::CommandError;
 use crate::legend;
 use crate::ui::Ui;
@@ -52,8 +51,8 @@ fn no_units_given(ui: &Ui) {
 }
 
 /// Tells what is wrong in the cluster: documents that lists lack, units that wait for machines.
-async fn tell_health(client: &Client<'_>, ui: &Ui) -> Result<(), ClientError> {
-    let Health { unreadable, hold } = client.health().await?;
+fn tell_health(health: Health, ui: &Ui) {
+    let Health { unreadable, hold } = health;
     for document in unreadable {
         ui.note(&format!("WARNING: cannot read {}: {}", document.key, document.reason));
     }
@@ -65,5 +64,4 @@ async fn tell_health(client: &Client<'_>, ui: &Ui) -> Result<(), ClientError> {
             machines.join(" ")
         ));
     }
-    Ok(())
 }

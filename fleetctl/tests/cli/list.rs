@@ -182,21 +182,26 @@ fn nothing_to_list_is_a_legend_or_an_empty_array() {
 fn documents_that_cannot_be_read_are_told_beside_the_list() {
     let unreadable = r#"{"unreadable":[{"key":"/f/units/x","reason":"it is no JSON"}]}"#;
     let script = Script::new()
+        .on("GET /fleet/v2/states", 200, &format!(r#"{{"health":{unreadable}}}"#))
         .on("GET /fleet/v1/machines", 200, "{}")
-        .on("GET /fleet/v1/state", 200, "{}")
+        .on("GET /fleet/v1/units", 200, "{}")
         .on("GET /fleet/v2/health", 200, unreadable);
-    assert_eq!(
-        Fleetctl::at(&script.serve(), &["list-units", "--no-legend"]).run().to_string(),
-        "! WARNING: cannot read /f/units/x: it is no JSON\nexit 0"
-    );
+    let server = script.serve();
+    for list in ["list-units", "list-unit-files", "list-machines"] {
+        assert_eq!(
+            Fleetctl::at(&server, &[list, "--no-legend"]).run().to_string(),
+            "! WARNING: cannot read /f/units/x: it is no JSON\nexit 0",
+            "{list}"
+        );
+    }
 }
 
 #[test]
 fn lists_tell_of_a_storm_and_how_it_ends() {
     let hold = r#"{"hold":{"machines":["0123456789abcdef"],"key":"/f/engine/hold"}}"#;
     let script = Script::new()
+        .on("GET /fleet/v2/states", 200, &format!(r#"{{"health":{hold}}}"#))
         .on("GET /fleet/v1/machines", 200, "{}")
-        .on("GET /fleet/v1/state", 200, "{}")
         .on("GET /fleet/v2/health", 200, hold);
     let server = script.serve();
     for list in ["list-units", "list-machines"] {
@@ -207,6 +212,59 @@ fn lists_tell_of_a_storm_and_how_it_ends() {
             "{list}"
         );
     }
+}
+
+#[test]
+fn all_states_come_with_one_request() {
+    let states = STATES.strip_prefix('{').unwrap();
+    let machines = MACHINES.strip_suffix('}').unwrap();
+    let server =
+        Script::new().on("GET /fleet/v2/states", 200, &format!("{machines},{states}")).serve();
+
+    let listed = Fleetctl::at(&server, &["list-units"]).run().to_string();
+
+    assert_eq!(listed, run(&["list-units"]));
+    assert_eq!(server.requests(), (1, vec!["GET /fleet/v2/states".to_owned()]));
+}
+
+/// What 1.0 serves a list of two pages with.
+fn pages() -> Script {
+    let page = |unit: &str, rest: &str| {
+        format!(r#"{{"states":[{{"name":"{unit}","machineID":"m"}}]{rest}}}"#)
+    };
+    Script::new()
+        .on("GET /fleet/v1/state", 200, &page("b.service", r#","nextPageToken":"AQABAA==""#))
+        .on("GET /fleet/v1/state?nextPageToken=AQABAA%3D%3D", 200, &page("a.service", ""))
+        .on("GET /fleet/v1/machines", 200, r#"{"machines":[{"id":"m"}]}"#)
+}
+
+const PAGES: [&str; 4] = [
+    "GET /fleet/v2/states",
+    "GET /fleet/v1/state",
+    "GET /fleet/v1/state?nextPageToken=AQABAA%3D%3D",
+    "GET /fleet/v1/machines",
+];
+
+#[test]
+fn all_pages_of_1_0_come_over_one_connection() {
+    let server = pages().serve();
+
+    let words = ["list-units", "--no-legend", "--fields=unit"];
+    let listed = Fleetctl::at(&server, &words).run().to_string();
+
+    assert_eq!(listed, "a.service\nb.service\nexit 0");
+    assert_eq!(server.requests(), (1, PAGES.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn a_server_that_hangs_up_after_each_answer_is_connected_to_again() {
+    let server = pages().hanging_up().serve();
+
+    let words = ["list-units", "--no-legend", "--fields=unit"];
+    let listed = Fleetctl::at(&server, &words).run().to_string();
+
+    assert_eq!(listed, "a.service\nb.service\nexit 0");
+    assert_eq!(server.requests(), (4, PAGES.map(str::to_owned).to_vec()));
 }
 
 #[test]

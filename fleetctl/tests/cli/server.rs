@@ -16,6 +16,7 @@ pub(crate) struct Script {
     answers: BTreeMap<String, (u16, String)>,
     /// Lines of the stream of changes: those of the beginning, and those after the first write.
     events: Option<(Vec<String>, Vec<String>)>,
+    hangs_up: bool,
 }
 
 impl Script {
@@ -36,6 +37,11 @@ impl Script {
         self
     }
 
+    /// Closes each connection after an answer, without having said so.
+    pub(crate) fn hanging_up(self) -> Self {
+        Self { hangs_up: true, ..self }
+    }
+
     pub(crate) fn serve(self) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fleet.sock");
@@ -46,7 +52,7 @@ impl Script {
             for stream in listener.incoming() {
                 let (stream, state) = (stream.unwrap(), Arc::clone(&serving));
                 // A client that hangs up early is no concern of the script.
-                thread::spawn(move || state.answer(stream).ok());
+                thread::spawn(move || state.converse(&stream).ok());
             }
         });
         Server { path, state, _directory: directory }
@@ -69,18 +75,40 @@ impl Server {
     pub(crate) fn writes(&self) -> Vec<String> {
         self.state.writes.lock().unwrap().clone()
     }
+
+    /// How many connections were made, and what was asked over all of them: method and path.
+    pub(crate) fn requests(&self) -> (usize, Vec<String>) {
+        self.state.requests.lock().unwrap().clone()
+    }
 }
 
 #[derive(Default)]
 struct State {
     script: Script,
     writes: Mutex<Vec<String>>,
+    requests: Mutex<(usize, Vec<String>)>,
     written: Condvar,
 }
 
 impl State {
-    fn answer(&self, mut stream: UnixStream) -> std::io::Result<()> {
-        let Some((method, path, body)) = request(&stream)? else { return Ok(()) };
+    /// Answers the requests of a connection.
+    fn converse(&self, stream: &UnixStream) -> std::io::Result<()> {
+        self.requests.lock().unwrap().0 += 1;
+        while let Some(request) = request(stream)? {
+            self.answer(stream, request)?;
+            if self.script.hangs_up {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(
+        &self,
+        mut stream: &UnixStream,
+        (method, path, body): (String, String, Vec<u8>),
+    ) -> std::io::Result<()> {
+        self.requests.lock().unwrap().1.push(format!("{method} {path}"));
         let bare = path.split('?').next().unwrap_or_default();
         if let (true, Some((first, later))) = (bare == "/fleet/v2/events", &self.script.events) {
             return self.stream(stream, first, later);
@@ -98,22 +126,18 @@ impl State {
         let exact = answers.get(&format!("{method} {path}"));
         let answer = exact.or_else(|| answers.get(&format!("{method} {bare}")));
         let (status, body) = answer.unwrap_or(&nothing);
-        write!(
-            stream,
-            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        )
+        write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
     }
 
     fn stream(
         &self,
-        mut stream: UnixStream,
+        mut stream: &UnixStream,
         first: &[String],
         later: &[String],
     ) -> std::io::Result<()> {
         write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         for line in first {
-            chunk(&mut stream, line)?;
+            chunk(stream, line)?;
         }
         let mut writes = self.writes.lock().unwrap();
         while writes.is_empty() {
@@ -121,7 +145,7 @@ impl State {
         }
         drop(writes);
         for line in later {
-            chunk(&mut stream, line)?;
+            chunk(stream, line)?;
         }
         // The stream stays open: the client is to know by itself when it has seen enough.
         stream.read_to_end(&mut Vec::new()).map(|_| ())
@@ -129,7 +153,7 @@ impl State {
 }
 
 /// Sends a line in two pieces, as networks may.
-fn chunk(stream: &mut UnixStream, line: &str) -> std::io::Result<()> {
+fn chunk(mut stream: &UnixStream, line: &str) -> std::io::Result<()> {
     let (start, end) = line.split_at(line.len() / 2);
     // An empty piece would end the stream.
     for piece in [start, &format!("{end}\n")].into_iter().filter(|piece| !piece.is_empty()) {
