@@ -1,5 +1,6 @@
 //! Writes units: decides on what the view shows, compares revisions, and decides again on what the
-//! store says if somebody was faster.
+//! store says if somebody was faster. That nothing has to be written is compared as well: the view
+//! may not have heard yet of what another machine's API was told.
 
 use std::collections::BTreeSet;
 
@@ -60,14 +61,17 @@ enum Found {
 #[derive(Debug)]
 struct Decided {
     compare: Compare,
-    write: Write,
+    /// None where everything is as it is wanted.
+    write: Option<Write>,
     is_created: bool,
     /// None where the unit is new: its uid is the revision at which it lands.
     uid: Option<i64>,
     generation: u64,
     warnings: Vec<String>,
-    /// The written document; none for a removal.
+    /// The document as it is to be; none for a removal.
     intended: Option<Unit>,
+    /// Last write of the document, if it stays as it is.
+    stays_at: Option<Revision>,
 }
 
 /// An order on its way.
@@ -82,11 +86,6 @@ impl Default for Slot {
     fn default() -> Self {
         Self::Open(None)
     }
-}
-
-enum Decision {
-    Write(Box<Decided>),
-    Done(Written),
 }
 
 impl Order {
@@ -134,16 +133,12 @@ impl<S: Store> Writer<S> {
         for (index, order) in orders.iter().enumerate() {
             // A second order for a unit meets what the first one made of it.
             let Some(found) = known.remove(order.name()) else { continue };
-            match self.decide(order, found) {
-                Err(error) => slots[index] = Slot::Done(Err(error)),
-                Ok(Decision::Done(written)) => slots[index] = Slot::Done(Ok(written)),
-                Ok(Decision::Write(decided)) => {
-                    if group.is_full_with(&decided) {
-                        self.land(std::mem::take(&mut group), &mut slots).await;
-                    }
-                    group.add(index, *decided);
-                }
+            // Refusals are open too: the store may know what the view has not heard of yet.
+            let Ok(decided) = self.decide(order, found) else { continue };
+            if group.is_full_with(&decided) {
+                self.land(std::mem::take(&mut group), &mut slots).await;
             }
+            group.add(index, decided);
         }
         self.land(group, &mut slots).await;
         let outcomes = self.finish(&orders, slots).await;
@@ -166,7 +161,7 @@ impl<S: Store> Writer<S> {
         }
         let transaction = Transaction {
             compares: group.orders.iter().map(|(_, decided)| decided.compare.clone()).collect(),
-            writes: group.orders.iter().map(|(_, decided)| decided.write.clone()).collect(),
+            writes: group.orders.iter().filter_map(|(_, one)| one.write.clone()).collect(),
         };
         let committed = self.store.commit(transaction).await;
         for (index, decided) in group.orders {
@@ -207,18 +202,18 @@ impl<S: Store> Writer<S> {
             if let Some(landed) = doubtful.take().and_then(|decided| decided.has_landed(&found)) {
                 return Ok(landed);
             }
-            let decided = match self.decide(order, found)? {
-                Decision::Done(written) => return Ok(written),
-                Decision::Write(decided) => decided,
-            };
+            let decided = self.decide(order, found)?;
+            if let Some(revision) = decided.stays_at {
+                return Ok(decided.landed(revision));
+            }
             let transaction = Transaction {
                 compares: vec![decided.compare.clone()],
-                writes: vec![decided.write.clone()],
+                writes: decided.write.clone().into_iter().collect(),
             };
             match self.store.commit(transaction).await {
                 Ok(Commit::Done(revision)) => return Ok(decided.landed(revision)),
                 Ok(Commit::Refused(_)) => {}
-                Err(StoreError::OutcomeUnknown { .. }) => doubtful = Some(*decided),
+                Err(StoreError::OutcomeUnknown { .. }) => doubtful = Some(decided),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -233,7 +228,7 @@ impl<S: Store> Writer<S> {
         Ok(Found::in_mirror(&mirror, &self.prefix, name))
     }
 
-    fn decide(&self, order: &Order, found: Found) -> Result<Decision, ApiError> {
+    fn decide(&self, order: &Order, found: Found) -> Result<Decided, ApiError> {
         let key = self.prefix.encode(&Key::Unit(order.name().clone()));
         match order {
             Order::Delete(_) => delete(key, found),
@@ -242,24 +237,25 @@ impl<S: Store> Writer<S> {
     }
 }
 
-fn delete(key: String, found: Found) -> Result<Decision, ApiError> {
+fn delete(key: String, found: Found) -> Result<Decided, ApiError> {
     let (uid, generation, modified) = match found {
         Found::Nothing => return Err(ApiError::NoUnit),
         Found::Unit { unit, created, modified } => (created.0, unit.generation, modified),
         Found::Unreadable { modified, .. } => (0, 0, modified),
     };
-    Ok(Decision::Write(Box::new(Decided {
+    Ok(Decided {
         compare: Compare::Modified(key.clone(), modified),
-        write: Write::Delete(key),
+        write: Some(Write::Delete(key)),
         is_created: false,
         uid: Some(uid),
         generation,
         warnings: Vec::new(),
         intended: None,
-    })))
+        stays_at: None,
+    })
 }
 
-fn put(key: String, request: &Request, found: Found) -> Result<Decision, ApiError> {
+fn put(key: String, request: &Request, found: Found) -> Result<Decided, ApiError> {
     let (existing, created, modified) = match found {
         Found::Nothing => (None, None, Revision::ABSENT),
         Found::Unit { unit, created, modified } => (Some(unit), Some(created), modified),
@@ -269,11 +265,16 @@ fn put(key: String, request: &Request, found: Found) -> Result<Decision, ApiErro
         Change::Create(unit) | Change::Replace(unit) => (unit, true),
         Change::Update(unit) => (unit, false),
         Change::Nothing => {
-            let generation = existing.map_or(0, |unit| unit.generation);
-            let uid = created.unwrap_or_default().0;
-            let (is_created, warnings) = (false, Vec::new());
-            let written = Written { is_created, uid, generation, warnings, revision: modified };
-            return Ok(Decision::Done(written));
+            return Ok(Decided {
+                compare: Compare::Modified(key, modified),
+                write: None,
+                is_created: false,
+                uid: Some(created.unwrap_or_default().0),
+                generation: existing.as_ref().map_or(0, |unit| unit.generation),
+                warnings: Vec::new(),
+                intended: existing,
+                stays_at: Some(modified),
+            });
         }
     };
     let value = document::encode(&unit);
@@ -282,15 +283,16 @@ fn put(key: String, request: &Request, found: Found) -> Result<Decision, ApiErro
     }
     let contents = request.contents.as_ref().filter(|_| is_created);
     let directives = contents.map(|new| Directives::lenient(new.file(), &request.name));
-    Ok(Decision::Write(Box::new(Decided {
+    Ok(Decided {
         compare: Compare::Modified(key.clone(), modified),
-        write: Write::Put { key, value, lease: None },
+        write: Some(Write::Put { key, value, lease: None }),
         is_created,
         uid: created.map(|created| created.0),
         generation: unit.generation,
         warnings: directives.map_or_else(Vec::new, |directives| directives.warnings()),
         intended: Some(unit),
-    })))
+        stays_at: None,
+    })
 }
 
 impl Found {
@@ -315,7 +317,7 @@ impl Decided {
             uid: self.uid.unwrap_or(revision.0),
             generation: self.generation,
             warnings: self.warnings.clone(),
-            revision,
+            revision: self.stays_at.unwrap_or(revision),
         }
     }
 
@@ -352,8 +354,10 @@ impl Group {
 impl Decided {
     const fn size(&self) -> usize {
         match &self.write {
-            Write::Put { key, value, .. } => 2 * key.len() + value.len(),
-            Write::Delete(key) => 2 * key.len(),
+            Some(Write::Put { key, value, .. }) => 2 * key.len() + value.len(),
+            Some(Write::Delete(key)) => 2 * key.len(),
+            // Its compare is nothing beside the limit.
+            None => 0,
         }
     }
 }

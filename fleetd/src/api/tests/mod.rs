@@ -1,6 +1,7 @@
 //! The API over a real socket, on a store in memory.
 
 mod harness;
+mod lag;
 mod metadata;
 mod v1;
 mod v2;
