@@ -19,7 +19,7 @@ pub struct Request {
     pub desired: Option<TargetState>,
     /// Keeps a target that is higher already.
     pub raise_only: bool,
-    /// Starts it again if it was launched already.
+    /// Stops it even if its target does not say so; one that is to be launched is started again.
     pub restart: bool,
 }
 
@@ -56,7 +56,7 @@ pub enum Change {
     Create(Unit),
     /// The unit gets other contents.
     Replace(Unit),
-    /// The unit gets another target state, is started again, or gets other comments.
+    /// The unit gets another target state, is stopped or started again, or gets other comments.
     Update(Unit),
     /// The unit is as it was asked to be.
     Nothing,
@@ -128,8 +128,8 @@ fn update(unit: &Unit, request: &Request, comments: Option<&Contents>) -> Result
         Some(desired) => desired,
     };
     check_template(&request.name, target)?;
-    let restarts =
-        request.restart && (unit.target, target) == (TargetState::Launched, TargetState::Launched);
+    // A unit that is only loaded may run, too: systemd has started it for another one.
+    let restarts = request.restart && unit.target.min(target) > TargetState::Inactive;
     if comments.is_none() && !restarts && target == unit.target {
         return Ok(Change::Nothing);
     }
@@ -296,15 +296,19 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_counts_as_a_stop_only_while_the_unit_is_launched() {
-        let restart = Request { restart: true, ..request("a.service", None, Some(Launched)) };
-
+    fn a_restart_counts_as_a_stop_where_a_machine_holds_the_unit_and_is_to_go_on() {
         let cases = [
-            (Launched, Change::Update(after(SLEEP, Launched, 3))),
-            (Loaded, Change::Update(after(SLEEP, Launched, 2))),
+            (Launched, Launched, Change::Update(after(SLEEP, Launched, 3))),
+            (Loaded, Launched, Change::Update(after(SLEEP, Launched, 3))),
+            (Inactive, Launched, Change::Update(after(SLEEP, Launched, 2))),
+            (Loaded, Loaded, Change::Update(after(SLEEP, Loaded, 3))),
+            (Launched, Loaded, Change::Update(after(SLEEP, Loaded, 3))),
+            (Inactive, Inactive, Change::Nothing),
         ];
-        for (target, change) in cases {
-            assert_eq!(accept(Some(&stored(SLEEP, target)), &restart), Ok(change), "{target}");
+        for (target, asked, change) in cases {
+            let restart = Request { restart: true, ..request("a.service", None, Some(asked)) };
+            let accepted = accept(Some(&stored(SLEEP, target)), &restart);
+            assert_eq!(accepted, Ok(change), "{target} to {asked}");
         }
     }
 }

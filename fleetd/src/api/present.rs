@@ -192,8 +192,7 @@ pub(super) fn detail(mirror: &Mirror, name: &UnitName) -> Option<UnitDetail> {
         desired_state: stored.document.target,
         current_state: (!global).then(|| current_state(mirror, name, stored)),
         machines,
-        obstacles: None,
-        unplaceable: false,
+        ..UnitDetail::default()
     })
 }
 
@@ -207,6 +206,7 @@ fn copy(mirror: &Mirror, name: &UnitName, id: &MachineId, assignment: &Assignmen
         machine: id.to_string(),
         address: address(mirror, id),
         leaving: assignment.phase != Phase::Held,
+        absent: !mirror.machines.contains_key(id),
         ..Copy::default()
     };
     let Some(state) = mirror.states.get(name).and_then(|states| states.get(id)) else {
@@ -227,12 +227,25 @@ fn copy(mirror: &Mirror, name: &UnitName, id: &MachineId, assignment: &Assignmen
     }
 }
 
-/// Whether a unit is to be on a machine and no machine has been told to hold it.
+/// Whether a unit is to be on a machine and no machine has been told to hold it; of a global unit,
+/// whether one of those that are present has not been.
 pub(super) fn wants_place(mirror: &Mirror, name: &UnitName) -> bool {
     let Some(stored) = mirror.units.get(name) else { return false };
-    let holds = |assignment: &Stored<Assignment>| {
-        assignment.document.phase == Phase::Held && assignment.document.uid == stored.created.0
-    };
-    let held = mirror.schedule.get(name).is_some_and(|held| held.values().any(holds));
-    stored.document.target > TargetState::Inactive && !held
+    if stored.document.target == TargetState::Inactive {
+        return false;
+    }
+    if is_global(name, &stored.document) {
+        return mirror.machines.keys().any(|machine| !is_held(mirror, name, machine));
+    }
+    let mut holders = mirror.schedule.get(name).into_iter().flatten();
+    !holders.any(|(machine, _)| is_held(mirror, name, machine))
+}
+
+/// Whether a machine has been told to hold this unit, not an earlier one of that name.
+pub(super) fn is_held(mirror: &Mirror, name: &UnitName, machine: &MachineId) -> bool {
+    let created = mirror.units.get(name).map(|stored| stored.created.0);
+    let assignment = mirror.schedule.get(name).and_then(|machines| machines.get(machine));
+    assignment.is_some_and(|assignment| {
+        assignment.document.phase == Phase::Held && Some(assignment.document.uid) == created
+    })
 }

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use fleet_units::UnitName;
 use fleet_units::api::v2::{MachineObstacle, UnitDetail, Update};
+use fleet_units::{MachineId, UnitName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::present;
-use crate::placement::{Availability, Cluster, RulesCache, explain};
+use crate::placement::{Availability, Cluster, Obstacle, RulesCache, explain};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::registry::mirror::Mirror;
 use crate::store::{Event, Revision, Snapshot};
@@ -168,6 +168,8 @@ impl Scene {
                 if due.is_none_or(|due| due <= now) {
                     *due = None;
                     self.explain(&name, &mut detail);
+                } else {
+                    detail.coming = detail.global;
                 }
             } else {
                 follower.placeless.remove(&name);
@@ -221,8 +223,13 @@ impl Scene {
             .filter(|(_, machine)| machine.availability != Availability::Left)
             .map(|(id, _)| id)
             .collect();
-        detail.unplaceable = obstacles.len() == candidates.len()
-            && obstacles.values().all(crate::placement::Obstacle::is_lasting);
+        let comes = |id: &MachineId| match obstacles.get(id) {
+            None => !present::is_held(&self.mirror, name, id),
+            Some(obstacle) => matches!(obstacle, Obstacle::Stopping { .. }),
+        };
+        detail.coming = detail.global && candidates.iter().any(|id| comes(id));
+        detail.unplaceable =
+            obstacles.len() == candidates.len() && obstacles.values().all(Obstacle::is_lasting);
         let told = candidates.into_iter().filter_map(|id| {
             let reason = match obstacles.get(id) {
                 Some(obstacle) => obstacle.to_string(),

@@ -64,7 +64,7 @@ pub struct UnitView {
     pub placed: Option<(MachineId, i64)>,
     /// Assignments by machine.
     pub assignments: BTreeMap<MachineId, AssignmentView>,
-    /// Whether it stays as it is: one of its documents cannot be read, or it was set aside.
+    /// Whether one of its documents cannot be read: it stays as it is.
     pub is_frozen: bool,
 }
 

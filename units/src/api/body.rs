@@ -6,9 +6,11 @@ use serde_json::{Map, Value};
 
 /// Keys of all documents on the wire, as they are spelt.
 const KEYS: &[&str] = &[
+    "absent",
     "active",
     "address",
     "code",
+    "coming",
     "current",
     "currentState",
     "delete",

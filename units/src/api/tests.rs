@@ -171,12 +171,14 @@ fn full_detail() -> UnitDetail {
             problem: Some("it failed".into()),
             hash: Some("1c6f".into()),
             leaving: true,
+            absent: true,
         }],
         obstacles: Some(vec![v2::MachineObstacle {
             machine: "YYY".into(),
             address: Some("1.2.3.5".into()),
             reason: "has no disk=ssd".into(),
         }]),
+        coming: true,
         unplaceable: true,
     }
 }
@@ -206,8 +208,10 @@ fn details_of_units_have_these_keys() {
                 "problem": "it failed",
                 "hash": "1c6f",
                 "leaving": true,
+                "absent": true,
             }],
             "obstacles": [{"machine": "YYY", "address": "1.2.3.5", "reason": "has no disk=ssd"}],
+            "coming": true,
             "unplaceable": true,
         }],
         "gone": ["b.service"],

@@ -60,9 +60,13 @@ pub struct UnitDetail {
     /// The machines that hold it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub machines: Vec<Copy>,
-    /// Why each machine cannot take it, if it wants a place and has none.
+    /// Why each machine cannot take it, if it wants a place and has none; of a global unit, if there
+    /// are machines without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub obstacles: Option<Vec<MachineObstacle>>,
+    /// Whether machines that a global unit suits have yet to be told of it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub coming: bool,
     /// Whether all obstacles will last, whatever other units do.
     #[serde(skip_serializing_if = "is_false")]
     pub unplaceable: bool,
@@ -103,6 +107,9 @@ pub struct Copy {
     /// Whether the machine is to stop it.
     #[serde(skip_serializing_if = "is_false")]
     pub leaving: bool,
+    /// Whether the machine is not there at the moment.
+    #[serde(skip_serializing_if = "is_false")]
+    pub absent: bool,
 }
 
 /// Why one machine cannot take a unit.
@@ -147,7 +154,8 @@ pub struct BatchUnit {
     /// Whether to keep a desired state that is higher already.
     #[serde(skip_serializing_if = "is_false")]
     pub raise_only: bool,
-    /// Whether to start it again if it was launched already.
+    /// Whether to stop it even if the desired state does not say so; one that is to be launched is
+    /// started again.
     #[serde(skip_serializing_if = "is_false")]
     pub restart: bool,
 }

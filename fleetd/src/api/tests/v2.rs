@@ -236,6 +236,26 @@ async fn a_unit_that_waits_only_for_a_leader_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_global_unit_comes_to_machines_that_suit_it_and_its_copy_on_one_that_is_away_is_marked() {
+    let fixture = Fixture::new(100);
+    fixture.join("m1", None, &[("disk", "ssd")]).await;
+    fixture.join("m2", None, &[("disk", "hdd")]).await;
+    let ssd = r#","text":"[X-Fleet]\nGlobal=true\nMachineMetadata=disk=ssd\n""#;
+    batch(&fixture, &[change("a.service", &format!(r#"{ssd},"desiredState":"launched""#))]).await;
+    let shown = async || {
+        let told = fixture.ask("GET /fleet/v2/units?name=a.service", "").await;
+        (told.contains(r#""coming":true"#), told.contains(r#""absent":true"#))
+    };
+    assert_eq!(shown().await, (true, false), "m1 is to get it");
+
+    fixture.run_unit("a.service", "m1").await;
+    assert_eq!(shown().await, (false, false), "m2 does not suit it");
+
+    fixture.delete(&Key::Machine("m1".parse().unwrap())).await;
+    assert_eq!(shown().await, (false, true));
+}
+
+#[tokio::test]
 async fn garbage_is_shown_and_can_be_destroyed() {
     let fixture = Fixture::new(100);
     let key = Key::Unit("a.service".parse().unwrap());
