@@ -11,6 +11,7 @@ use crate::commands::list_machines::ListMachinesArgs;
 use crate::commands::list_unit_files::ListUnitFilesArgs;
 use crate::commands::list_units::ListUnitsArgs;
 use crate::commands::load::LoadArgs;
+use crate::commands::restart::RestartArgs;
 use crate::commands::ssh::SshArgs;
 use crate::commands::start::StartArgs;
 use crate::commands::status::StatusArgs;
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Load(LoadArgs),
     /// Run units, each on a machine that suits it
     Start(StartArgs),
+    /// Stop units that run and start them again, each where it is
+    Restart(RestartArgs),
     /// Stop units, and leave them on their machines
     Stop(StopArgs),
     /// Stop units, and take them from their machines

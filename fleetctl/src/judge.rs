@@ -8,6 +8,9 @@ use fleet_units::api::v2::{Copy, JobState, MachineObstacle, UnitDetail};
 
 use crate::legend;
 
+/// What may keep a unit up that is to be loaded only.
+const STILL_UP: &str = "it runs; a socket, a timer or another unit may have started it again";
+
 /// What a command wants of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
@@ -41,6 +44,14 @@ pub(crate) enum Verdict {
     Reached(String),
     /// Never, as things are; the sentence says why.
     Failed(String),
+    /// A global unit has come to its end on every machine: lines for those where it is there, and
+    /// sentences for those where it never will be.
+    Settled {
+        /// Where it is there.
+        reached: Vec<String>,
+        /// Where it is not, and why.
+        failed: Vec<String>,
+    },
 }
 
 /// What a unit waits for.
@@ -98,9 +109,15 @@ pub(crate) fn judge(goal: Goal, unit: &UnitDetail, written: Written) -> Verdict 
     match goal {
         Goal::Load => held(unit, |copy| loaded(unit, copy)),
         Goal::Start => held(unit, |copy| launched(unit, copy)),
-        Goal::Stop => stopped(unit),
+        Goal::Stop if unit.global => everywhere(unit, |copy| stopped(unit, copy)),
+        Goal::Stop => stopped_anywhere(unit),
         Goal::Unload | Goal::Destroy => unloaded(unit),
     }
+}
+
+/// Whether systemd has something of a unit running.
+pub(crate) fn is_up(copy: &Copy) -> bool {
+    !matches!(copy.active.as_str(), "" | "inactive" | "failed")
 }
 
 /// Says what became of a unit of which nothing is left.
@@ -127,13 +144,7 @@ fn gone(unit: &UnitDetail, written: Written) -> Verdict {
     if unit.uid > written.uid {
         return judge_gone(Goal::Destroy, &unit.name);
     }
-    match unit.machines.first() {
-        Some(copy) if copy.job == JobState::Running => {
-            Verdict::Waiting(Why::Job(shown(copy), words(copy)))
-        }
-        Some(copy) => acting(copy),
-        None => Verdict::Waiting(Why::News),
-    }
+    unit.machines.first().map_or(Verdict::Waiting(Why::News), stopping)
 }
 
 /// Notices that somebody else has asked for something else since.
@@ -150,14 +161,58 @@ fn overruled(goal: Goal, unit: &UnitDetail) -> Option<String> {
     })
 }
 
+/// Judges all copies of a global unit. Machines that are away are not waited for: the unit is
+/// brought to where it should be when they are back.
+fn everywhere(unit: &UnitDetail, copy_verdict: impl Fn(&Copy) -> Verdict) -> Verdict {
+    let (mut reached, mut failed) = (Vec::new(), Vec::new());
+    for copy in unit.machines.iter().filter(|copy| !copy.absent) {
+        match copy_verdict(copy) {
+            Verdict::Reached(line) => reached.push(line),
+            Verdict::Failed(sentence) => failed.push(sentence),
+            waiting @ (Verdict::Waiting(_) | Verdict::Settled { .. }) => return waiting,
+        }
+    }
+    let away = unit.machines.iter().filter(|copy| copy.absent);
+    reached.extend(away.map(|copy| {
+        format!(
+            "Unit {} is to be {} on {} when that is back",
+            unit.name,
+            unit.desired_state,
+            shown(copy)
+        )
+    }));
+    Verdict::Settled { reached, failed }
+}
+
+/// Judges a global unit that is to be on all machines that it suits.
+fn spread(unit: &UnitDetail, copy_verdict: impl Fn(&Copy) -> Verdict) -> Verdict {
+    if unit.coming {
+        return Verdict::Waiting(Why::News);
+    }
+    if unit.machines.is_empty() {
+        let reasons = obstacles(unit.obstacles.as_deref().unwrap_or_default());
+        let line = format!("Unit {} suits no machine at the moment{reasons}", unit.name);
+        return Verdict::Reached(line);
+    }
+    // A machine that gives up an earlier one, or one that suits it no more, is not done either.
+    everywhere(unit, |copy| if copy.leaving { acting(copy) } else { copy_verdict(copy) })
+}
+
 /// Judges the copy that is to stay; a unit without one waits for its place or never gets it.
 fn held(unit: &UnitDetail, copy_verdict: impl Fn(&Copy) -> Verdict) -> Verdict {
+    if unit.global {
+        return spread(unit, copy_verdict);
+    }
     if let Some(copy) = unit.machines.iter().find(|copy| !copy.leaving) {
         return copy_verdict(copy);
     }
     let reasons = unit.obstacles.clone().unwrap_or_default();
     if unit.unplaceable {
         return Verdict::Failed(nowhere(&unit.name, &reasons));
+    }
+    // It is placed anew once it has stopped, which may take as long as systemd lets it.
+    if let Some(copy) = unit.machines.first() {
+        return stopping(copy);
     }
     Verdict::Waiting(Why::Placement(reasons))
 }
@@ -197,16 +252,20 @@ fn launched(unit: &UnitDetail, copy: &Copy) -> Verdict {
     }
 }
 
-fn stopped(unit: &UnitDetail) -> Verdict {
-    // A unit that is nowhere does not run, and need not be placed to prove it.
-    let Some(copy) = unit.machines.iter().find(|copy| !copy.leaving).or(unit.machines.first())
-    else {
-        return Verdict::Reached(format!("Unit {} inactive", unit.name));
-    };
+fn stopped_anywhere(unit: &UnitDetail) -> Verdict {
+    let staying = unit.machines.iter().find(|copy| !copy.leaving);
+    match staying.or(unit.machines.first()) {
+        Some(copy) => stopped(unit, copy),
+        // A unit that is nowhere does not run, and need not be placed to prove it.
+        None => Verdict::Reached(format!("Unit {} inactive", unit.name)),
+    }
+}
+
+fn stopped(unit: &UnitDetail, copy: &Copy) -> Verdict {
     if !copy.leaving && !is_news(unit, copy) {
         return acting(copy);
     }
-    let runs = !matches!(copy.active.as_str(), "" | "inactive" | "failed");
+    let runs = is_up(copy);
     match copy.job {
         JobState::Running => Verdict::Waiting(Why::Job(shown(copy), words(copy))),
         JobState::Failed if runs => failed(unit, copy),
@@ -215,18 +274,28 @@ fn stopped(unit: &UnitDetail) -> Verdict {
         {
             acting(copy)
         }
+        // Either an old report, or systemd has started it again for another unit.
+        JobState::None | JobState::Done if runs => {
+            let problem = copy.problem.clone().unwrap_or_else(|| STILL_UP.to_owned());
+            Verdict::Waiting(Why::Machine(shown(copy), Some(problem)))
+        }
         JobState::None | JobState::Done | JobState::Failed => Verdict::Reached(line(unit, copy)),
     }
 }
 
 fn unloaded(unit: &UnitDetail) -> Verdict {
-    match unit.machines.first() {
+    match unit.machines.iter().find(|copy| !(unit.global && copy.absent)) {
         None => Verdict::Reached(format!("Unit {} inactive", unit.name)),
-        Some(copy) if copy.job == JobState::Running => {
-            Verdict::Waiting(Why::Job(shown(copy), words(copy)))
-        }
-        Some(copy) => acting(copy),
+        Some(copy) => stopping(copy),
     }
+}
+
+/// What to wait for where a machine is to give a unit up.
+fn stopping(copy: &Copy) -> Verdict {
+    if copy.job == JobState::Running {
+        return Verdict::Waiting(Why::Job(shown(copy), words(copy)));
+    }
+    acting(copy)
 }
 
 /// Judges a copy whose machine has seen what is asked for, and has not brought it about.
@@ -327,6 +396,9 @@ mod tests {
             Verdict::Waiting(why) => format!("waiting: {why:?}"),
             Verdict::Reached(line) => format!("reached: {line}"),
             Verdict::Failed(sentence) => format!("failed: {sentence}"),
+            Verdict::Settled { reached, failed } => {
+                format!("settled: {}; failed: {}", reached.join(", "), failed.join(", "))
+            }
         }
     }
 
@@ -425,7 +497,7 @@ mod tests {
         ];
         insta::assert_snapshot!(table(Goal::Start, cases), @r#"
         only stops there
-          waiting: Placement([])
+          waiting: Machine("8145ebb7.../10.10.1.3", None)
         the job failed
           failed: unit web.service on 8145ebb7.../10.10.1.3 is failed (failed): systemd's job failed; `fleetctl status web.service` shows more
         a dependency failed

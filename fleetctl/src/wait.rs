@@ -50,6 +50,8 @@ impl BlockArgs {
 pub(crate) struct Awaited {
     /// Its name.
     pub(crate) name: String,
+    /// Whether each machine that it suits is to run it.
+    pub(crate) global: bool,
     /// What was written of it.
     pub(crate) written: Written,
     /// The latest that is known of it.
@@ -88,6 +90,22 @@ pub(crate) async fn wait(
     awaited: Vec<Awaited>,
     block: &BlockArgs,
 ) -> Result<(), CommandError> {
+    let all = reach(ui, goal, watch, awaited, block).await?;
+    if all { Ok(()) } else { Err(CommandError::told()) }
+}
+
+/// Waits as [`wait`] does, and says whether all got there.
+///
+/// # Errors
+///
+/// Fails if fleet cannot be asked.
+pub(crate) async fn reach(
+    ui: &Ui,
+    goal: Goal,
+    watch: &mut Watch<'_>,
+    awaited: Vec<Awaited>,
+    block: &BlockArgs,
+) -> Result<bool, CommandError> {
     let now = Instant::now();
     let mut waiting = Waiting {
         goal,
@@ -110,12 +128,12 @@ pub(crate) async fn wait(
         }
     }
     ui.clear_progress();
-    if waiting.failed { Err(CommandError::told()) } else { Ok(()) }
+    Ok(!waiting.failed)
 }
 
 impl Waiting<'_> {
     fn begin(&mut self, unit: Awaited) -> Result<(), CommandError> {
-        let Awaited { name, written, known } = unit;
+        let Awaited { name, written, known, .. } = unit;
         let verdict =
             known.map_or(Verdict::Waiting(Why::News), |known| judge(self.goal, &known, written));
         let pending = Pending { written, why: Why::News, since: self.begun };
@@ -156,6 +174,15 @@ impl Waiting<'_> {
                 self.ui.line(&line)?;
             }
             Verdict::Failed(sentence) => self.fail(name, &sentence),
+            Verdict::Settled { reached, failed } => {
+                self.pending.remove(name);
+                for line in reached {
+                    self.ui.line(&line)?;
+                }
+                for sentence in failed {
+                    self.fail(name, &sentence);
+                }
+            }
         }
         Ok(())
     }

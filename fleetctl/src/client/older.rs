@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use fleet_units::TargetState;
 use fleet_units::api::v2::{Copy, JobState, UnitDetail, Update};
 use fleet_units::api::{Unit, UnitState};
+use fleet_units::{TargetState, UnitFile};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::error::ClientError;
 use super::{CONCURRENT, Client, is_global};
 use crate::legend::Addresses;
+
+/// In place of the uid of a record, all of which are 0 here.
+const ANOTHER_TEXT: i64 = -1;
 
 /// Asks for each of the units.
 pub(super) async fn ask(
@@ -42,7 +45,14 @@ pub(super) async fn ask(
 /// Puts together what 1.0 says in three places. It has no generations, so every report counts.
 fn detail(unit: &Unit, states: &[UnitState], addresses: &Addresses) -> UnitDetail {
     let global = is_global(unit);
-    let copies = states.iter().map(|state| copy(unit, state, addresses));
+    let hash = UnitFile::from_options(unit.options.clone()).map(|file| file.hash().to_string());
+    let hash = hash.unwrap_or_default();
+    let copies = states.iter().map(|state| {
+        let copy = copy(unit, global, state, addresses);
+        // A machine that has the unit in another text has yet to act on the replacement.
+        let older = !global && !state.hash.is_empty() && state.hash != hash;
+        if older { Copy { uid: ANOTHER_TEXT, ..copy } } else { copy }
+    });
     let mut machines: Vec<Copy> = copies.collect();
     if let Some(machine) = unit.machine_id.as_deref().filter(|_| machines.is_empty()) {
         let address = addresses.of(machine).map(str::to_owned);
@@ -58,18 +68,26 @@ fn detail(unit: &Unit, states: &[UnitState], addresses: &Addresses) -> UnitDetai
     }
 }
 
-fn copy(unit: &Unit, state: &UnitState, addresses: &Addresses) -> Copy {
+fn copy(unit: &Unit, global: bool, state: &UnitState, addresses: &Addresses) -> Copy {
     let elsewhere = unit.machine_id.as_ref().is_some_and(|machine| *machine != state.machine_id);
     Copy {
         machine: state.machine_id.clone(),
         address: addresses.of(&state.machine_id).map(str::to_owned),
-        current: unit.current_state.unwrap_or_default(),
+        current: if global { current(state) } else { unit.current_state.unwrap_or_default() },
         load: state.systemd_load_state.clone(),
         active: state.systemd_active_state.clone(),
         sub: state.systemd_sub_state.clone(),
         job: job(unit, state),
         leaving: elsewhere,
         ..Copy::default()
+    }
+}
+
+/// Guesses how far a copy of a global unit is, of which 1.0 has no current state.
+fn current(state: &UnitState) -> TargetState {
+    match state.systemd_active_state.as_str() {
+        "" | "inactive" | "failed" => TargetState::Loaded,
+        _ => TargetState::Launched,
     }
 }
 

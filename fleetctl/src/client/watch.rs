@@ -83,6 +83,11 @@ impl Client<'_> {
 }
 
 impl Watch<'_> {
+    /// Whether the server is 1.0, which knows neither of batches nor of restarts.
+    pub(crate) const fn is_of_1_0(&self) -> bool {
+        matches!(self.source, Source::Asking { .. })
+    }
+
     /// Gives the first update, within one exchange's patience.
     pub(crate) async fn first(&mut self) -> Result<Update, ClientError> {
         let patience = self.client.patience;

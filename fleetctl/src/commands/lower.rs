@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use fleet_units::api::v2::{BatchOutcome, BatchUnit, UnitDetail};
 
-use super::{known, name_of, no_units_given};
+use super::patterns::{Expanded, Scope, expand};
+use super::{known, name_of, no_units_given, triggered};
 use crate::client::{Client, Watch, succeeded};
 use crate::error::CommandError;
-use crate::judge::{Goal, Written, is_remnant};
+use crate::judge::{Goal, Written, is_remnant, is_up};
 use crate::ui::Ui;
 use crate::wait::{Awaited, BlockArgs, wait};
 
 /// Units that are to do less than before.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LowerArgs {
-    /// Names of units, or paths of their files
+    /// Names of units, paths of their files, or patterns such as 'web@*'
     #[arg(value_name = "UNIT")]
     units: Vec<String>,
     #[command(flatten)]
@@ -30,6 +31,8 @@ enum Step {
     Nothing(String),
     /// It is on its way there already.
     Await(UnitDetail),
+    /// The server cannot do that; the note says so.
+    Beyond(String),
     /// This is to be written; the unit is there if anything is known of it.
     Write(Option<UnitDetail>, BatchUnit),
 }
@@ -45,11 +48,22 @@ pub(crate) async fn lower(
         no_units_given(ui);
         return Ok(());
     }
-    let (names, mut failed) = names(&args.units, ui);
+    let Expanded { words, problems } = expand(client, &args.units, scope(goal)).await?;
+    let (names, mut failed) = names(&words, ui);
+    for problem in problems {
+        ui.note(&problem.to_string());
+        failed |= !problem.is_absence();
+    }
+    if names.is_empty() {
+        return if failed { Err(CommandError::told()) } else { Ok(()) };
+    }
     let mut watch = client.watch(names.clone()).await?;
     let mut known = known(watch.first().await?);
-    let steps = names.into_iter().map(|name| step(goal, &name, known.remove(&name))).collect();
-    let awaited = write(goal, steps, client, ui, &mut failed).await?;
+    let steps = names.into_iter().map(|name| {
+        let step = step(goal, &name, known.remove(&name));
+        if watch.is_of_1_0() { step.for_1_0() } else { step }
+    });
+    let awaited = write(goal, steps.collect(), client, ui, &mut failed).await?;
     let done: Vec<String> = awaited.iter().map(|unit| unit.name.clone()).collect();
     announce_or_wait(goal, awaited, &args.block, &mut watch, ui).await?;
     if failed {
@@ -57,6 +71,14 @@ pub(crate) async fn lower(
     }
     summarise(goal, &done, &args.block, ui);
     Ok(())
+}
+
+/// Templates do not run, so there is nothing to stop.
+const fn scope(goal: Goal) -> Scope {
+    match goal {
+        Goal::Destroy => Scope::All,
+        Goal::Load | Goal::Start | Goal::Stop | Goal::Unload => Scope::Runnable,
+    }
 }
 
 /// Reads the names; those that are none are told, which the flag remembers.
@@ -90,10 +112,33 @@ fn step(goal: Goal, name: &str, unit: Option<UnitDetail>) -> Step {
         let state = unit.desired_state;
         return Step::Nothing(format!("Unable to {} unit {name} in state {state}", goal.verb()));
     }
+    let change = BatchUnit { desired_state: Some(target), ..change };
     if unit.desired_state == target {
-        return Step::Await(unit);
+        // systemd has started it for another unit: it is to be stopped although it is to stay.
+        let restart = goal == Goal::Stop && unit.machines.iter().any(is_up);
+        let change = BatchUnit { restart, ..change };
+        return if restart { Step::Write(Some(unit), change) } else { Step::Await(unit) };
     }
-    Step::Write(Some(unit), BatchUnit { desired_state: Some(target), ..change })
+    Step::Write(Some(unit), change)
+}
+
+impl Step {
+    /// What is left of it where the server is 1.0, which stops only what it has started.
+    fn for_1_0(self) -> Self {
+        match self {
+            Self::Write(Some(unit), change) if change.restart => Self::Beyond(format!(
+                "Unable to stop unit {name}: systemd runs it although fleet has not started it, \
+                 and a server of fleet 1.0 leaves that so; stop it with \
+                 `fleetctl ssh {name} sudo systemctl stop {name}`",
+                name = unit.name
+            )),
+            step @ (Self::Unknown(_)
+            | Self::Nothing(_)
+            | Self::Await(_)
+            | Self::Beyond(_)
+            | Self::Write(..)) => step,
+        }
+    }
 }
 
 fn not_found(name: &str) -> String {
@@ -113,6 +158,10 @@ async fn write(
     for step in steps {
         match step {
             Step::Unknown(note) | Step::Nothing(note) => ui.note(&note),
+            Step::Beyond(note) => {
+                ui.note(&note);
+                *failed = true;
+            }
             Step::Await(unit) => awaited.push(already(unit)),
             Step::Write(unit, change) => {
                 units.push(unit);
@@ -124,9 +173,7 @@ async fn write(
     for (unit, outcome) in units.into_iter().zip(outcomes) {
         let is_gone = goal == Goal::Destroy && outcome.status == 404;
         match unit {
-            Some(unit) if succeeded(&outcome) => {
-                awaited.push(Awaited { written: written(&unit, &outcome), ..already(unit) });
-            }
+            Some(unit) if succeeded(&outcome) => awaited.push(underway(unit, &outcome)),
             Some(unit) if is_gone && is_remnant(&unit) => awaited.push(already(unit)),
             None if is_gone => ui.note(&not_found(&outcome.name)),
             // Nothing that is known of it could become known as gone.
@@ -145,7 +192,14 @@ async fn write(
 
 fn already(unit: UnitDetail) -> Awaited {
     let written = Written { uid: unit.uid, generation: unit.generation };
-    Awaited { name: unit.name.clone(), written, known: Some(unit) }
+    Awaited { name: unit.name.clone(), global: unit.global, written, known: Some(unit) }
+}
+
+fn underway(unit: UnitDetail, outcome: &BatchOutcome) -> Awaited {
+    let written = written(&unit, outcome);
+    let awaited = Awaited { written, ..already(unit) };
+    // 1.0 counts no writes: what was known before this one must not pass for its outcome.
+    if outcome.generation.is_none() { Awaited { known: None, ..awaited } } else { awaited }
 }
 
 /// Servers that say nothing of the record have left it the same, or are 1.0; a record that could not
@@ -166,15 +220,16 @@ async fn announce_or_wait(
 ) -> Result<(), CommandError> {
     let mut waited = Vec::new();
     for unit in awaited {
-        let global = unit.known.as_ref().is_some_and(|known| known.global);
-        match (goal, global, block.is_off()) {
-            (Goal::Destroy, _, true) => ui.line(&format!("Destroyed {}", unit.name))?,
-            (Goal::Destroy, _, false) | (_, false, false) => waited.push(unit),
-            (_, true, _) => {
-                ui.line(&format!("Triggered global unit {} {}", unit.name, goal.verb()))?;
-            }
-            (_, false, true) => {
-                ui.line(&format!("Triggered unit {} {}", unit.name, goal.verb()))?;
+        match goal {
+            Goal::Destroy if block.is_off() => ui.line(&format!("Destroyed {}", unit.name))?,
+            Goal::Destroy => waited.push(unit),
+            Goal::Load | Goal::Start | Goal::Stop | Goal::Unload => {
+                let skips = block.is_off() || (unit.global && watch.is_of_1_0());
+                if skips {
+                    ui.line(&triggered(&unit.name, unit.global, goal.verb()))?;
+                } else {
+                    waited.push(unit);
+                }
             }
         }
     }
@@ -205,6 +260,7 @@ const fn doing(goal: Goal) -> &'static str {
 #[cfg(test)]
 mod tests {
     use fleet_units::TargetState;
+    use fleet_units::api::v2::Copy;
 
     use super::*;
 
@@ -216,7 +272,7 @@ mod tests {
 
     fn shown(goal: Goal, desired: TargetState) -> String {
         match step(goal, "a.service", Some(unit(desired))) {
-            Step::Unknown(note) | Step::Nothing(note) => note,
+            Step::Unknown(note) | Step::Nothing(note) | Step::Beyond(note) => note,
             Step::Await(_) => "await".to_owned(),
             Step::Write(_, change) if change.delete => "delete".to_owned(),
             Step::Write(_, change) => format!("set {:?}", change.desired_state),
@@ -242,6 +298,26 @@ mod tests {
         destroy loaded: delete
         destroy launched: delete
         "#);
+    }
+
+    #[test]
+    fn a_stop_of_what_is_loaded_only_is_written_while_it_runs_and_1_0_cannot_do_that() {
+        let held = |active: &str| {
+            let copy = Copy { active: active.to_owned(), ..Copy::default() };
+            UnitDetail { machines: vec![copy], ..unit(TargetState::Loaded) }
+        };
+        let stop = |active| step(Goal::Stop, "a.service", Some(held(active)));
+        assert_eq!(stop("inactive"), Step::Await(held("inactive")));
+        assert_eq!(stop("failed"), Step::Await(held("failed")));
+        let change = BatchUnit {
+            name: "a.service".to_owned(),
+            desired_state: Some(TargetState::Loaded),
+            restart: true,
+            ..BatchUnit::default()
+        };
+        assert_eq!(stop("active"), Step::Write(Some(held("active")), change));
+        assert!(matches!(stop("active").for_1_0(), Step::Beyond(_)));
+        assert_eq!(stop("inactive").for_1_0(), Step::Await(held("inactive")));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! One file for each command: its arguments, and what it does.
 //!
-//! `raise` is what submit, load and start have in common; `lower` is that of stop, unload and
-//! destroy; `whereabouts` finds the machines for status, journal and ssh.
+//! `raise` is what submit, load, start and restart have in common; `lower` is that of stop, unload
+//! and destroy; `whereabouts` finds the machines for status, journal and ssh; `patterns` finds the
+//! units that are meant by `web@*`.
 
 pub(crate) mod cat;
 pub(crate) mod destroy;
@@ -12,7 +13,9 @@ pub(crate) mod list_unit_files;
 pub(crate) mod list_units;
 pub(crate) mod load;
 mod lower;
+mod patterns;
 mod raise;
+pub(crate) mod restart;
 pub(crate) mod ssh;
 pub(crate) mod start;
 pub(crate) mod status;
@@ -48,6 +51,12 @@ fn name_of(argument: &str) -> Result<UnitName, CommandError> {
 /// As 1.0: scripts give what a query has found, which may be nothing.
 fn no_units_given(ui: &Ui) {
     ui.note("No units given");
+}
+
+/// Says that something was asked for and is not waited for.
+fn triggered(name: &str, global: bool, verb: &str) -> String {
+    let global = if global { "global " } else { "" };
+    format!("Triggered {global}unit {name} {verb}")
 }
 
 /// Tells what is wrong in the cluster: documents that lists lack, units that wait for machines.

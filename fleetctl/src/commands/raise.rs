@@ -1,4 +1,4 @@
-//! What submit, load and start have in common.
+//! What submit, load, start and restart have in common.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,18 +6,20 @@ use fleet_units::api::v2::{BatchOutcome, BatchUnit, JobState, UnitDetail};
 use fleet_units::{Directives, TargetState, UnitName};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Known, known, no_units_given};
+use super::patterns::{Expanded, Scope, expand};
+use super::{Known, known, no_units_given, triggered};
 use crate::client::{CONCURRENT, Client, ClientError, Watch, succeeded};
 use crate::error::{CommandError, chain};
-use crate::judge::{Goal, Written, is_remnant};
+use crate::judge::{Goal, Written, is_remnant, is_up};
 use crate::source::{Argument, Findings, Registered, Resolved, SourceError, resolve};
 use crate::ui::Ui;
-use crate::wait::{Awaited, BlockArgs, wait};
+use crate::wait::{Awaited, BlockArgs, reach, wait};
 
 /// Units that are to do more than before.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RaiseArgs {
-    /// Paths of unit files, or names of units or of instances of templates
+    /// Paths of unit files, names of units or of instances of templates, or patterns over names that
+    /// the cluster knows, such as 'web@*'
     #[arg(value_name = "UNIT")]
     units: Vec<String>,
     /// Replace units that the cluster knows already by what the files say
@@ -26,6 +28,13 @@ pub(crate) struct RaiseArgs {
     /// Has no effect: units are not signed any more
     #[arg(long, hide = true)]
     sign: bool,
+}
+
+impl RaiseArgs {
+    /// Units that are to be as the cluster has them.
+    pub(crate) const fn as_they_are(units: Vec<String>) -> Self {
+        Self { units, replace: false, sign: false }
+    }
 }
 
 /// How far units are to be brought.
@@ -37,6 +46,8 @@ pub(crate) enum Raise<'a> {
     Load(&'a BlockArgs),
     /// Running.
     Start(&'a BlockArgs),
+    /// Running, and not for longer than from now on.
+    Restart(&'a BlockArgs),
 }
 
 /// What is to be done with one unit.
@@ -46,6 +57,8 @@ struct Step {
     global: bool,
     /// What is to be written, if anything is.
     change: Option<BatchUnit>,
+    /// Why nothing comes after that.
+    ends: Option<String>,
 }
 
 impl Raise<'_> {
@@ -53,7 +66,15 @@ impl Raise<'_> {
         match self {
             Self::Submit => TargetState::Inactive,
             Self::Load(_) => TargetState::Loaded,
-            Self::Start(_) => TargetState::Launched,
+            Self::Start(_) | Self::Restart(_) => TargetState::Launched,
+        }
+    }
+
+    /// The target of a unit that is not there yet. As in 1.0, a restart makes it and starts nothing.
+    const fn first_target(self) -> TargetState {
+        match self {
+            Self::Restart(_) => TargetState::Inactive,
+            Self::Submit | Self::Load(_) | Self::Start(_) => self.target(),
         }
     }
 
@@ -61,9 +82,16 @@ impl Raise<'_> {
     const fn replaceable(self) -> &'static [TargetState] {
         use TargetState::{Inactive, Launched, Loaded};
         match self {
-            Self::Submit => &[Inactive],
+            Self::Submit | Self::Restart(_) => &[Inactive],
             Self::Load(_) => &[Inactive, Loaded],
             Self::Start(_) => &[Inactive, Loaded, Launched],
+        }
+    }
+
+    const fn block(&self) -> Option<&BlockArgs> {
+        match self {
+            Self::Submit => None,
+            Self::Load(block) | Self::Start(block) | Self::Restart(block) => Some(block),
         }
     }
 
@@ -72,6 +100,24 @@ impl Raise<'_> {
             Self::Submit => "creating",
             Self::Load(_) => "loading",
             Self::Start(_) => "starting",
+            Self::Restart(_) => "restarting",
+        }
+    }
+
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Load(_) => "load",
+            Self::Start(_) => "start",
+            Self::Restart(_) => "restart",
+        }
+    }
+
+    /// Templates can be submitted and not run.
+    const fn scope(self) -> Scope {
+        match self {
+            Self::Submit => Scope::All,
+            Self::Load(_) | Self::Start(_) | Self::Restart(_) => Scope::Runnable,
         }
     }
 }
@@ -87,8 +133,15 @@ pub(crate) async fn raise(
         no_units_given(ui);
         return Ok(());
     }
-    let mut failed = false;
-    let arguments = arguments(&args.units, ui, &mut failed);
+    let Expanded { words, problems } = expand(client, &args.units, raise.scope()).await?;
+    let mut failed = !problems.is_empty();
+    for problem in problems {
+        ui.note(&problem.to_string());
+    }
+    let arguments = arguments(&words, ui, &mut failed);
+    if arguments.is_empty() {
+        return Err(CommandError::told());
+    }
     let names = arguments.iter().map(|argument| argument.name.to_string()).collect();
     let mut watch = client.watch(names).await?;
     let mut known = known(watch.first().await?);
@@ -98,10 +151,13 @@ pub(crate) async fn raise(
     let mut steps = Vec::new();
     for (argument, findings) in arguments.iter().zip(findings) {
         let may_replace = args.replace.then(|| raise.replaceable());
-        let step = resolve(argument, findings, may_replace).and_then(|resolved| {
-            tell(&resolved, ui);
-            step(raise, &argument.name, resolved, known.get(argument.name.as_str()))
-        });
+        let step = match resolve(argument, findings, may_replace) {
+            Ok(resolved) => {
+                tell(&resolved, ui)?;
+                step(raise, &argument.name, resolved, known.get(argument.name.as_str()))
+            }
+            Err(error) => Err(error),
+        };
         match step {
             Ok(step) => steps.push(step),
             Err(error) => {
@@ -109,6 +165,11 @@ pub(crate) async fn raise(
                 failed = true;
             }
         }
+    }
+    if watch.is_of_1_0()
+        && let Some(block) = raise.block()
+    {
+        failed |= !stop_first(&mut steps, &known, client, &mut watch, ui, block).await?;
     }
     let raised = write(raise, steps, known, client, ui, &mut failed).await?;
     announce_or_wait(raise, raised, &mut watch, ui).await?;
@@ -183,12 +244,13 @@ async fn units(
         .await
 }
 
-fn tell(resolved: &Resolved, ui: &Ui) {
+fn tell(resolved: &Resolved, ui: &Ui) -> Result<(), CommandError> {
     match resolved {
         Resolved::Keep { note } => note.iter().for_each(|note| ui.note(note)),
-        Resolved::Same { note } => ui.note(note),
+        Resolved::Same { note } => ui.line(note)?,
         Resolved::Write { notes, .. } => notes.iter().for_each(|note| ui.note(note)),
     }
+    Ok(())
 }
 
 /// Decides what is to be written of a unit.
@@ -204,25 +266,33 @@ fn step(
     }
     let desired = known.map_or(TargetState::Inactive, |unit| unit.desired_state);
     let change = BatchUnit { name: name.to_string(), ..BatchUnit::default() };
+    let rests = matches!(raise, Raise::Restart(_)) && desired == TargetState::Inactive;
+    let ends = rests.then(|| format!("Unable to restart unit {name} in state {desired}"));
     let (change, global) = match resolved {
         Resolved::Write { contents, .. } => {
             let global = Directives::lenient(&contents, name).global;
             let (options, text) = (contents.options().to_vec(), Some(contents.text().to_owned()));
-            let desired_state = Some(target.max(desired));
+            let desired_state = Some(raise.first_target().max(desired));
             // Somebody may have made or started it since: new contents do not lower it.
             let raise_only = true;
             (Some(BatchUnit { options, text, desired_state, raise_only, ..change }), global)
         }
         Resolved::Keep { .. } | Resolved::Same { .. } => {
-            let restart = matches!(raise, Raise::Start(_)) && known.is_some_and(has_failed);
-            let raised = restart || desired < target;
+            let restart = match raise {
+                Raise::Submit | Raise::Load(_) => false,
+                Raise::Start(_) => known.is_some_and(has_failed),
+                Raise::Restart(_) => {
+                    desired == target || known.is_some_and(|unit| unit.machines.iter().any(is_up))
+                }
+            };
+            let raised = !rests && (restart || desired < target);
             // Somebody may have started it since: load leaves that as it is.
             let raise_only = matches!(raise, Raise::Load(_));
             let change = BatchUnit { desired_state: Some(target), restart, raise_only, ..change };
             (raised.then_some(change), known.is_some_and(|unit| unit.global))
         }
     };
-    Ok(Step { name: name.to_string(), global, change })
+    Ok(Step { name: name.to_string(), global, change, ends })
 }
 
 /// Whether a unit is to run and systemd has given it up.
@@ -235,6 +305,40 @@ fn has_failed(unit: &UnitDetail) -> bool {
         latest && !copy.leaving && (copy.active == "failed" || dead)
     };
     unit.desired_state == TargetState::Launched && !unit.global && unit.machines.iter().any(failed)
+}
+
+/// Stops what is to be restarted where the server is 1.0, which takes no restart in one write. Says
+/// whether all of it has stopped.
+async fn stop_first(
+    steps: &mut [Step],
+    known: &Known,
+    client: &Client<'_>,
+    watch: &mut Watch<'_>,
+    ui: &Ui,
+    block: &BlockArgs,
+) -> Result<bool, CommandError> {
+    let launched = |name: &str| {
+        known.get(name).is_some_and(|unit| unit.desired_state == TargetState::Launched)
+    };
+    let mut changes = Vec::new();
+    let mut awaited = Vec::new();
+    for step in steps.iter_mut() {
+        let (name, global) = (step.name.clone(), step.global);
+        let Some(change) = step.change.as_mut().filter(|change| change.restart) else { continue };
+        change.restart = false;
+        if launched(&name) {
+            let desired_state = Some(TargetState::Loaded);
+            changes.push(BatchUnit { name: name.clone(), desired_state, ..BatchUnit::default() });
+            awaited.push(Awaited { name, global, written: Written::default(), known: None });
+        }
+    }
+    let outcomes = client.write(changes).await?;
+    let refused = outcomes.iter().filter(|outcome| !succeeded(outcome));
+    let refused: BTreeSet<&str> = refused.map(|outcome| outcome.name.as_str()).collect();
+    awaited.retain(|unit| !refused.contains(unit.name.as_str()));
+    // What does not stop in time is launched again all the same: it was to run.
+    let stopped = reach(ui, Goal::Stop, watch, awaited, block).await?;
+    Ok(stopped && refused.is_empty())
 }
 
 /// Writes what is to be written; gives the units of which the cluster has taken note.
@@ -257,8 +361,16 @@ async fn write(
             *failed = true;
             continue;
         }
+        if let Some(end) = &step.ends {
+            ui.note(end);
+            continue;
+        }
         let written = written(known.as_ref(), outcome.as_ref());
-        raised.push((step.clone(), Awaited { name: step.name, written, known }));
+        // 1.0 counts no writes: what was known before this one must not pass for its outcome.
+        let uncounted = outcome.is_some_and(|outcome| outcome.generation.is_none());
+        let known = known.filter(|_| !uncounted);
+        let (name, global) = (step.name.clone(), step.global);
+        raised.push((step, Awaited { name, global, written, known }));
     }
     Ok(raised)
 }
@@ -288,26 +400,20 @@ async fn announce_or_wait(
     watch: &mut Watch<'_>,
     ui: &Ui,
 ) -> Result<(), CommandError> {
-    let (goal, block) = match raise {
-        Raise::Submit => {
-            for (step, _) in raised.iter().filter(|(step, _)| step.change.is_some()) {
-                ui.line(&format!("Unit {} {}", step.name, TargetState::Inactive))?;
-            }
-            return Ok(());
+    let Some(block) = raise.block() else {
+        for (step, _) in raised.iter().filter(|(step, _)| step.change.is_some()) {
+            ui.line(&format!("Unit {} {}", step.name, TargetState::Inactive))?;
         }
-        Raise::Load(block) => (Goal::Load, block),
-        Raise::Start(block) => (Goal::Start, block),
+        return Ok(());
     };
+    let goal = if matches!(raise, Raise::Load(_)) { Goal::Load } else { Goal::Start };
     let mut awaited = Vec::new();
     for (step, unit) in raised {
-        match (step.global, block.is_off()) {
-            (true, _) => {
-                ui.line(&format!("Triggered global unit {} {}", step.name, goal.verb()))?;
-            }
-            (false, true) => {
-                ui.line(&format!("Triggered unit {} {}", step.name, goal.verb()))?;
-            }
-            (false, false) => awaited.push(unit),
+        // 1.0 does not say on which machines a global unit is to be.
+        if block.is_off() || (step.global && watch.is_of_1_0()) {
+            ui.line(&triggered(&step.name, step.global, raise.verb()))?;
+        } else {
+            awaited.push(unit);
         }
     }
     wait(ui, goal, watch, awaited, block).await
@@ -369,6 +475,7 @@ mod tests {
             ("submit", Raise::Submit),
             ("load", Raise::Load(&block)),
             ("start", Raise::Start(&block)),
+            ("restart", Raise::Restart(&block)),
         ];
         let contents = UnitFile::parse("[Service]\nExecStart=/bin/true\n").unwrap();
         let write = || Resolved::Write { contents: contents.clone(), notes: Vec::new() };
@@ -395,6 +502,10 @@ mod tests {
         start inactive: launched; replacing: contents launched raise only
         start loaded: launched; replacing: contents launched raise only
         start launched: nothing; replacing: contents launched raise only
+        restart a new unit: contents inactive raise only
+        restart inactive: nothing; replacing: contents inactive raise only
+        restart loaded: launched; replacing: contents loaded raise only
+        restart launched: launched restart; replacing: contents launched raise only
         "#);
     }
 

@@ -126,17 +126,6 @@ fn attempts_bound_the_wait_and_its_end_says_what_was_waited_for() {
 }
 
 #[test]
-fn a_global_unit_is_triggered_and_not_waited_for() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("hello.service"), "[X-Fleet]\nGlobal=true\n").unwrap();
-    let server = batch(Script::new().events(&[ABSENT], &[]), &wrote(1)).serve();
-    assert_eq!(
-        run(&server, directory.path(), &["start", "hello.service"]),
-        "Triggered global unit hello.service start\nexit 0"
-    );
-}
-
-#[test]
 fn one_bad_unit_of_several_is_named_and_the_others_are_done() {
     let first = r#"{"revision":1,"gone":["bad.service","hello.service","lost.service"]}"#;
     let server = batch(Script::new().events(&[first], &[]), &wrote(1)).serve();
@@ -305,7 +294,7 @@ fn what_machines_still_know_of_a_unit_is_deleted_and_waited_for() {
 #[test]
 fn a_server_of_1_0_is_written_to_singly_and_asked_again_and_again() {
     let unit = r#"{"name":"hello.service","desiredState":"loaded","currentState":"launched","machineID":"8145ebb7d1f0","options":[{"section":"Service","name":"ExecStart","value":"/bin/hello"}]}"#;
-    let state = r#"{"states":[{"name":"hello.service","machineID":"8145ebb7d1f0","hash":"x","systemdLoadState":"loaded","systemdActiveState":"active","systemdSubState":"running"}]}"#;
+    let state = r#"{"states":[{"name":"hello.service","machineID":"8145ebb7d1f0","hash":"","systemdLoadState":"loaded","systemdActiveState":"active","systemdSubState":"running"}]}"#;
     let machines = r#"{"machines":[{"id":"8145ebb7d1f0","primaryIP":"10.10.1.3"}]}"#;
     let script = Script::new()
         .on("GET /fleet/v1/units/hello.service", 200, unit)

@@ -3,11 +3,17 @@
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod global;
+#[cfg(test)]
 mod list;
+#[cfg(test)]
+mod patterns;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
 mod remote;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub(crate) struct Script {
     /// Lines of the stream of changes: those of the beginning, and those after the first write.
     events: Option<(Vec<String>, Vec<String>)>,
     hangs_up: bool,
+    /// What answers after the first PUT, after the second and so on.
+    later: Vec<Self>,
 }
 
 impl Script {
@@ -40,6 +42,12 @@ impl Script {
     /// Closes each connection after an answer, without having said so.
     pub(crate) fn hanging_up(self) -> Self {
         Self { hangs_up: true, ..self }
+    }
+
+    /// Answers as another script does after one more PUT.
+    pub(crate) fn then(mut self, next: Self) -> Self {
+        self.later.push(next);
+        self
     }
 
     pub(crate) fn serve(self) -> Server {
@@ -113,6 +121,8 @@ impl State {
         if let (true, Some((first, later))) = (bare == "/fleet/v2/events", &self.script.events) {
             return self.stream(stream, first, later);
         }
+        let puts = |write: &&String| write.starts_with("PUT ");
+        let puts = self.writes.lock().unwrap().iter().filter(puts).count();
         if method != "GET" {
             let text = String::from_utf8_lossy(&body);
             self.writes
@@ -122,7 +132,8 @@ impl State {
             self.written.notify_all();
         }
         let nothing = (404, r#"{"error":{"code":404,"message":"nothing here"}}"#.to_owned());
-        let answers = &self.script.answers;
+        let phases = std::iter::once(&self.script).chain(&self.script.later);
+        let answers = &phases.take(puts + 1).last().unwrap_or(&self.script).answers;
         let exact = answers.get(&format!("{method} {path}"));
         let answer = exact.or_else(|| answers.get(&format!("{method} {bare}")));
         let (status, body) = answer.unwrap_or(&nothing);

@@ -23,6 +23,7 @@ fn help_is_printed_for_each_way_to_ask_for_it_and_holds_the_version() {
       submit           Make units known to the cluster, without running them
       load             Give units to machines, without starting them
       start            Run units, each on a machine that suits it
+      restart          Stop units that run and start them again, each where it is
       stop             Stop units, and leave them on their machines
       unload           Stop units, and take them from their machines
       destroy          Stop units, and make the cluster forget them
@@ -76,7 +77,8 @@ fn help_of_a_command_shows_its_flags_before_the_global_ones() {
     Usage: fleetctl start [OPTIONS] [UNIT]...
 
     Arguments:
-      [UNIT]...  Paths of unit files, or names of units or of instances of templates
+      [UNIT]...  Paths of unit files, names of units or of instances of templates, or patterns over
+                 names that the cluster knows, such as 'web@*'
 
     Options:
           --replace             Replace units that the cluster knows already by what the files say
@@ -129,7 +131,7 @@ fn what_makes_no_sense_is_usage_with_the_nearest_word_and_exit_2() {
     insta::assert_snapshot!(lines.map(run).join("\n---\n"), @r#"
     ! error: unrecognized subcommand 'strat'
     ! 
-    !   tip: some similar subcommands exist: 'status', 'start'
+    !   tip: some similar subcommands exist: 'status', 'restart', 'start'
     ! 
     ! Usage: fleetctl [OPTIONS] [COMMAND]
     ! 
