@@ -299,7 +299,8 @@ impl Signals {
 mod tests {
     use super::*;
     use crate::log::chain;
-    use crate::store::{Transaction, Write};
+    use crate::registry::key::{Key, KeyPrefix};
+    use crate::store::{Selection, Transaction, WatchBatch, Write};
 
     async fn database(directory: &tempfile::TempDir, key: &str) -> PathBuf {
         let path = directory.path().join(DATABASE);
@@ -308,6 +309,41 @@ mod tests {
         store.commit(Transaction { compares: vec![], writes: vec![put] }).await.unwrap();
         store.close().await;
         path
+    }
+
+    /// Waits until an engine on that store leads.
+    async fn lead(store: &EmbeddedStore) {
+        let prefix = KeyPrefix::new("/fleet");
+        let key = Selection::Key(prefix.encode(&Key::Leader));
+        let settings = EngineSettings {
+            machine: "m".parse().unwrap(),
+            agent_ttl: Duration::from_secs(30),
+            reschedule_grace: Duration::ZERO,
+            prefix,
+        };
+        let listed = store.range(&key, None).await.unwrap();
+        let mut watch = store.watch(&key, listed.revision.next());
+        let engine = Engine::new(store.clone(), settings).run(CancellationToken::new());
+        tokio::select! {
+            () = engine => panic!("the engine ended"),
+            batch = watch.next() => assert!(matches!(batch, Some(WatchBatch::Changes { .. }))),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_crash_fleetd_leads_again_as_soon_as_it_has_its_own_store_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(DATABASE);
+        let store = EmbeddedStore::open(&path).await.unwrap();
+        lead(&store).await;
+        // The engine is gone and its lease lives: closing only frees the file.
+        store.close().await;
+
+        let store = EmbeddedStore::open(&path).await.unwrap();
+        let opened = tokio::time::Instant::now();
+        lead(&store).await;
+
+        assert!(opened.elapsed() < Duration::from_secs(1), "{:?}", opened.elapsed());
     }
 
     #[tokio::test]

@@ -16,6 +16,13 @@ pub enum Invocation {
         /// Settings.
         flags: Vec<(Key, String)>,
     },
+    /// Print the settings that would count.
+    PrintConfig {
+        /// The configuration file.
+        config: Option<PathBuf>,
+        /// Settings.
+        flags: Vec<(Key, String)>,
+    },
     /// Print the version.
     Version,
     /// Somebody who gives arguments means fleetctl: say so and show the usage.
@@ -41,9 +48,12 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Invocation, 
         )));
     }
     let flag = |key: Key| Some((key, matches.get_one::<String>(key.name())?.clone()));
-    Ok(Invocation::Run {
-        config: matches.get_one::<PathBuf>("config").cloned(),
-        flags: Key::ALL.into_iter().filter_map(flag).collect(),
+    let config = matches.get_one::<PathBuf>("config").cloned();
+    let flags = Key::ALL.into_iter().filter_map(flag).collect();
+    Ok(if matches.get_flag("print-config") {
+        Invocation::PrintConfig { config, flags }
+    } else {
+        Invocation::Run { config, flags }
     })
 }
 
@@ -55,13 +65,21 @@ fn command() -> Command {
     });
     Command::new("fleetd")
         .about("Make this machine part of a fleet")
-        .override_usage("fleetd [--config PATH] [--version] [--SETTING VALUE]...")
+        .override_usage("fleetd [--config PATH] [--print-config] [--version] [--SETTING VALUE]...")
         .arg(
             Arg::new("config")
                 .long("config")
                 .value_name("PATH")
                 .value_parser(value_parser!(PathBuf))
                 .help("Read this file instead of /etc/fleet/fleet.conf"),
+        )
+        .arg(
+            Arg::new("print-config")
+                .long("print-config")
+                // Flags are spelt with underscores by the time that clap sees them.
+                .alias("print_config")
+                .action(ArgAction::SetTrue)
+                .help("Print each setting with the place that it comes from, and end"),
         )
         .arg(
             Arg::new("version")
@@ -122,9 +140,20 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_printed_instead_of_used() {
+        for line in ["--print-config", "-print-config", "--print_config"] {
+            let print = Invocation::PrintConfig {
+                config: Some("/x".into()),
+                flags: vec![(Key::AgentTtl, "5s".to_owned())],
+            };
+            assert_eq!(of(&["--config=/x", line, "--agent-ttl=5s"]), print, "{line}");
+        }
+    }
+
+    #[test]
     fn whoever_means_fleetctl_is_told_so() {
         let text = "fleetd takes no arguments. Did you mean to invoke fleetctl instead?\nUsage: \
-                    fleetd [--config PATH] [--version] [--SETTING VALUE]...";
+                    fleetd [--config PATH] [--print-config] [--version] [--SETTING VALUE]...";
 
         assert_eq!(of(&["list-units"]), Invocation::Arguments(text.to_owned()));
     }

@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use fleetd::cli::{self, Invocation};
-use fleetd::config::{self, Notice, Sources};
+use fleetd::config::{self, Key, Notice, Sources};
 use fleetd::{app, log};
 use tracing::{error, info, warn};
 
@@ -23,12 +24,8 @@ fn main() -> ExitCode {
             complain(&text);
             ExitCode::FAILURE
         }
-        Ok(Invocation::Run { config, flags }) => {
-            let environment = std::env::vars_os().map(|(name, value)| {
-                (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
-            });
-            run(Sources { file: config, environment: environment.collect(), flags })
-        }
+        Ok(Invocation::Run { config, flags }) => run(&sources(config, flags)),
+        Ok(Invocation::PrintConfig { config, flags }) => print_config(&sources(config, flags)),
         Err(error) => {
             let _gone = error.print();
             u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
@@ -36,7 +33,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(sources: Sources) -> ExitCode {
+fn sources(file: Option<PathBuf>, flags: Vec<(Key, String)>) -> Sources {
+    let environment = std::env::vars_os().map(|(name, value)| {
+        (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+    });
+    Sources { file, environment: environment.collect(), flags }
+}
+
+fn print_config(sources: &Sources) -> ExitCode {
+    let (text, checked) = match config::print(sources) {
+        Ok(printed) => printed,
+        Err(error) => return fail(&error),
+    };
+    // A reader that went away has read enough.
+    let _gone = std::io::stdout().write_all(text.as_bytes());
+    match checked {
+        Ok(notices) => {
+            notices.iter().for_each(|notice| complain(&notice.problem.to_string()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn run(sources: &Sources) -> ExitCode {
     let filter = sources.environment.iter().find(|(name, _)| name == "FLEET_LOG");
     let filter = filter.map(|(_, filter)| filter.clone());
     let loaded = match config::load(sources) {

@@ -8,6 +8,7 @@ mod file;
 mod fragment;
 mod key;
 mod layers;
+mod print;
 mod problem;
 mod settings;
 mod store;
@@ -26,7 +27,7 @@ pub use store::{StoreChoice, StoreReason};
 const DEFAULT_PATH: &str = "/etc/fleet/fleet.conf";
 
 /// What the outside says, before any of it is looked at.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// The file named on the command line.
     pub file: Option<PathBuf>,
@@ -39,6 +40,8 @@ pub struct Sources {
 /// Settings, and what is to be logged of them.
 #[derive(Debug)]
 pub struct Loaded {
+    /// The settings as they were written.
+    pub merged: Merged,
     /// The settings.
     pub settings: Settings,
     /// What has no effect any more.
@@ -52,19 +55,37 @@ pub struct Loaded {
 /// # Errors
 ///
 /// If a named file cannot be read, or for everything that is wrong with what was written.
-pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
-    let file = match sources.file {
-        Some(path) => Some(read(&path)?),
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    let (file, merged) = merge(sources)?;
+    let settings = Settings::check(&merged)?;
+    Ok(Loaded { settings, notices: Settings::notices(&merged), file, merged })
+}
+
+/// The settings as they would count, each with the place that it comes from, and what is wrong with
+/// them if anything is.
+///
+/// # Errors
+///
+/// If a named file cannot be read.
+pub fn print(sources: &Sources) -> Result<(String, Result<Vec<Notice>, ConfigError>), ConfigError> {
+    let (file, merged) = merge(sources)?;
+    let checked = Settings::check(&merged);
+    let text = print::render(&merged, file.as_deref(), checked.as_ref().ok());
+    Ok((text, checked.map(|_| Settings::notices(&merged))))
+}
+
+fn merge(sources: &Sources) -> Result<(Option<PathBuf>, Merged), ConfigError> {
+    let file = match &sources.file {
+        Some(path) => Some(read(path)?),
         None => read_default(Path::new(DEFAULT_PATH))?,
     };
     let (path, fragment) = file.unzip();
     let merged = Merged::of_layers([
         fragment.unwrap_or_default(),
-        Fragment::of_environment(sources.environment),
-        Fragment::of_flags(sources.flags),
+        Fragment::of_environment(sources.environment.iter().cloned()),
+        Fragment::of_flags(sources.flags.iter().cloned()),
     ]);
-    let settings = Settings::check(&merged)?;
-    Ok(Loaded { settings, notices: Settings::notices(&merged), file: path })
+    Ok((path, merged))
 }
 
 fn read(path: &Path) -> Result<(PathBuf, Fragment), ConfigError> {

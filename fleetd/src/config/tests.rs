@@ -278,7 +278,7 @@ fn a_named_file_must_exist_and_the_default_one_may() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("none.conf");
 
-    let error = load(Sources { file: Some(missing.clone()), ..Sources::default() }).unwrap_err();
+    let error = load(&Sources { file: Some(missing.clone()), ..Sources::default() }).unwrap_err();
 
     let expected = format!("cannot read the configuration file {}", missing.display());
     assert_eq!(error.to_string(), expected);

@@ -31,6 +31,8 @@ pub struct Cluster {
     pub(super) unplaced: BTreeSet<UnitName>,
     /// Wanted units that replace others.
     pub(super) replacers: BTreeSet<UnitName>,
+    /// Units that stay as they are because somebody said so.
+    pub(super) aside: BTreeSet<UnitName>,
 }
 
 impl Cluster {

@@ -72,6 +72,29 @@ impl Cluster {
         }
     }
 
+    /// Lets a unit stay as it is, whatever its documents say, until it is taken back.
+    pub fn set_aside(&mut self, unit: &UnitName, changes: &mut Changes) {
+        self.aside.insert(unit.clone());
+        self.strike(unit);
+        if let Some(view) = self.units.get_mut(unit) {
+            view.is_frozen = true;
+        }
+        self.enter(unit);
+        changes.units.insert(unit.clone());
+    }
+
+    /// Lets the documents of a unit count again that was set aside.
+    pub fn take_back(
+        &mut self,
+        mirror: &Mirror,
+        cache: &mut RulesCache,
+        unit: &UnitName,
+        changes: &mut Changes,
+    ) {
+        self.aside.remove(unit);
+        self.refresh(mirror, cache, &[Key::Unit(unit.clone())], changes);
+    }
+
     fn refresh_machine(&mut self, mirror: &Mirror, id: &MachineId, changes: &mut Changes) {
         let keys = [Key::Member(id.clone()), Key::Machine(id.clone()), Key::Metadata(id.clone())];
         let is_named = mirror.members.contains_key(id)
@@ -119,7 +142,10 @@ impl Cluster {
             let mut machines = self.machines_of(name);
             self.strike(name);
             match UnitView::of(mirror, cache, name) {
-                Some(view) => drop(self.units.insert(name.clone(), view)),
+                Some(mut view) => {
+                    view.is_frozen |= self.aside.contains(name);
+                    self.units.insert(name.clone(), view);
+                }
                 None => drop(self.units.remove(name)),
             }
             self.enter(name);

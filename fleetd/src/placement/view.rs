@@ -64,7 +64,7 @@ pub struct UnitView {
     pub placed: Option<(MachineId, i64)>,
     /// Assignments by machine.
     pub assignments: BTreeMap<MachineId, AssignmentView>,
-    /// Whether one of its documents cannot be read: it stays as it is.
+    /// Whether it stays as it is: one of its documents cannot be read, or it was set aside.
     pub is_frozen: bool,
 }
 

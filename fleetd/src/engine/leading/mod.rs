@@ -1,5 +1,6 @@
 //! The leader's mind: takes events, says what to do next. No I/O and no clock of its own.
 
+mod aside;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use fleet_units::MachineId;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use self::aside::Aside;
 use super::EngineSettings;
 use super::decision::Decision;
 use super::note::note;
@@ -89,6 +91,10 @@ pub(super) struct Leading {
     planned: Changes,
     /// What the last plan knew of time.
     outlook: Outlook,
+    /// Units whose writes the store refuses.
+    aside: Aside,
+    /// Whether each group goes into a transaction of its own, to see which one is refused.
+    is_careful: bool,
     queue: VecDeque<Packet>,
     in_flight: Option<Packet>,
     /// What this plan has written already.
@@ -122,6 +128,8 @@ impl Leading {
             changes: Changes::default(),
             planned: Changes::default(),
             outlook: Outlook::default(),
+            aside: Aside::default(),
+            is_careful: false,
             queue: VecDeque::new(),
             in_flight: None,
             written: BTreeMap::new(),
@@ -156,7 +164,8 @@ impl Leading {
             return Some(retry);
         }
         let lag = self.awaited.map(|(_, until)| until).filter(is_ahead);
-        [self.presence.next_deadline(self.handled), lag].into_iter().flatten().min()
+        let aside = self.aside.next_due().filter(is_ahead);
+        [self.presence.next_deadline(self.handled), lag, aside].into_iter().flatten().min()
     }
 
     fn learn(&mut self, update: Update, now: Instant) {
@@ -167,6 +176,9 @@ impl Leading {
                 self.view = View::Current;
                 self.drop_plan();
                 self.changes = Changes::everything();
+                for unit in self.aside.units() {
+                    self.cluster.set_aside(unit, &mut self.changes);
+                }
                 self.awaited = None;
             }
             Update::Changed { revision, events } => {
@@ -224,12 +236,31 @@ impl Leading {
                 self.awaited = Some((revision, now + REFUSAL_LAG));
                 self.fail(now);
             }
+            Err(error @ StoreError::Refused(_)) => {
+                self.drop_plan();
+                self.suspect(&packet, &error, now);
+                self.fail(now);
+            }
             Err(error) => {
                 warn!(error = %chain(&error), "Cannot write to the registry; trying again");
                 self.drop_plan();
                 self.view = View::Stale;
                 self.fail(now);
             }
+        }
+    }
+
+    /// Finds out which decisions the store refuses, so that they hold up no others.
+    fn suspect(&mut self, packet: &Packet, error: &StoreError, now: Instant) {
+        if !self.is_careful {
+            self.is_careful = true;
+            warn!(error = %chain(error), "The store refuses a transaction; trying smaller ones");
+            return;
+        }
+        for unit in packet.decisions.iter().map(Decision::unit) {
+            warn!(%unit, error = %chain(error), "The store refuses what concerns the unit; setting it aside for a minute");
+            self.aside.put(unit, now);
+            self.cluster.set_aside(unit, &mut self.changes);
         }
     }
 
@@ -306,6 +337,11 @@ impl Leading {
         }
         self.changes.machines.extend(self.outlook.difference(&outlook));
         self.outlook = outlook;
+        for unit in self.aside.take_due(now) {
+            let Self { mirror, cache, cluster, changes, .. } = self;
+            cluster.take_back(mirror, cache, &unit, changes);
+        }
+        self.is_careful &= self.failures > 0;
         if self.changes.is_empty() {
             return;
         }
@@ -318,7 +354,11 @@ impl Leading {
             cluster: &self.cluster,
             leadership: self.leadership,
         };
-        self.queue = pack(&basis, &groups).into();
+        self.queue = if self.is_careful {
+            groups.iter().flat_map(|group| pack(&basis, std::slice::from_ref(group))).collect()
+        } else {
+            pack(&basis, &groups).into()
+        };
     }
 
     /// A document that only a newer fleet reads.

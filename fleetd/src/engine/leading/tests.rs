@@ -161,3 +161,41 @@ fn a_machine_that_is_lost_without_any_change_makes_its_units_move() {
     assert!(matches!(world.commit(plan), Commit::Done(_)));
     assert_eq!(world.schedule(), ["a web.service released", "b web.service"]);
 }
+
+fn refused_for_good() -> Event {
+    Event::Committed(Err(StoreError::Refused("too large".into())))
+}
+
+#[test]
+fn a_unit_that_the_store_refuses_is_set_aside_and_holds_up_no_other() {
+    let mut world = World::with_machines("a");
+    for name in ["1.service", "bad.service", "2.service"] {
+        world.launch(name, "");
+    }
+    let is_bad = |plan: &Transaction| {
+        plan.compares.iter().any(|compare| format!("{compare:?}").contains("units/bad.service"))
+    };
+    let mut desk = Desk::new(&world);
+    let mut reaction = desk.list(&world, 0);
+    let mut tried = 0;
+    for millis in (100..).step_by(100).take(20) {
+        reaction = match reaction {
+            Reaction::Commit(plan) if is_bad(&plan) => {
+                tried += 1;
+                desk.handle(refused_for_good(), millis)
+            }
+            Reaction::Commit(plan) => {
+                let landed = Event::Committed(Ok(world.commit(plan)));
+                desk.handle(landed, millis)
+            }
+            _ => desk.list(&world, millis),
+        };
+    }
+
+    assert_eq!(world.schedule(), ["a 1.service", "a 2.service"]);
+    assert_eq!((tried, reaction), (2, Reaction::Wait));
+    let due = u64::try_from(desk.deadline().unwrap()).unwrap();
+    let Reaction::Commit(plan) = desk.handle(Event::Tick, due) else { panic!("not tried again") };
+    assert!(is_bad(&plan));
+    assert!(matches!(world.commit(plan), Commit::Done(_)));
+}

@@ -106,6 +106,20 @@ async fn a_file_that_is_no_store_is_refused() {
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("no database"));
 }
 
+#[test]
+fn errors_of_the_disk_are_told_as_sentences() {
+    let sentence = |kind| {
+        let error = std::io::Error::from(kind);
+        DiskError::from(redb::Error::Io(error)).to_string()
+    };
+
+    assert_eq!(
+        sentence(std::io::ErrorKind::ReadOnlyFilesystem),
+        "its file system is mounted read-only"
+    );
+    assert_eq!(sentence(std::io::ErrorKind::StorageFull), "its disk is full: make room");
+}
+
 #[tokio::test]
 async fn others_cannot_read_the_file() {
     use std::os::unix::fs::PermissionsExt;
