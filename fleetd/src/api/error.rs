@@ -93,6 +93,9 @@ pub enum ApiError {
     /// The address takes other verbs.
     #[error("{0} is not supported here")]
     Method(String),
+    /// The discovery document is there to be read.
+    #[error("only HTTP GET supported against this resource")]
+    OnlyGet,
     /// Others changed the same again and again.
     #[error("others changed the same meanwhile: look at it and try again")]
     Contended,
@@ -163,6 +166,7 @@ impl ApiError {
             | Self::Token(_)
             | Self::Tokens
             | Self::Query
+            | Self::OnlyGet
             | Self::Metadata(_)
             | Self::Refused(Refusal::Template(_) | Refusal::Directives(_)) => {
                 StatusCode::BAD_REQUEST

@@ -115,6 +115,7 @@ fn router<S: Store>(api: Arc<Api<S>>) -> Router {
     let mut routes = Router::new();
     for prefix in ["/fleet/v1", "/v1-alpha"] {
         routes = routes
+            .route(&format!("{prefix}/discovery"), get(v1::discovery).fallback(v1::only_get))
             .route(&format!("{prefix}/machines"), get(v1::machines).patch(metadata::patch))
             .route(&format!("{prefix}/units"), get(v1::units))
             .route(

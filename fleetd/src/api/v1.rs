@@ -6,7 +6,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
 use fleet_units::api::{self, MachinePage, PageToken, UnitPage, UnitState, UnitStatePage};
 use fleet_units::{ParseError, UnitFile, UnitName, UnitOption};
 
@@ -21,6 +22,17 @@ type Name = Result<Path<String>, PathRejection>;
 type Answer<T> = Result<Json<T>, ApiError>;
 
 const PAGE_TOKEN: &str = "nextPageToken";
+
+/// What 1.0's own client, and Google's tools, are generated from.
+const DISCOVERY: &str = include_str!("discovery.json");
+
+pub(super) async fn discovery() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DISCOVERY)
+}
+
+pub(super) async fn only_get() -> ApiError {
+    ApiError::OnlyGet
+}
 
 pub(super) async fn machines<S: Store>(
     State(api): State<Arc<Api<S>>>,

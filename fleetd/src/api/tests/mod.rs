@@ -3,5 +3,6 @@
 mod harness;
 mod lag;
 mod metadata;
+mod replay;
 mod v1;
 mod v2;
