@@ -74,7 +74,7 @@ async fn dispatch(
         Command::Submit(args) => commands::submit::submit(&args, &client, ui).await,
         Command::Load(args) => commands::load::load(&args, &client, ui).await,
         Command::Start(args) => commands::start::start(&args, &client, ui).await,
-        Command::Restart(args) => commands::restart::restart(&args, &client, ui).await,
+        Command::Restart(args) => commands::restart::restart(&args, &client, ui, &ssh).await,
         Command::Stop(args) => commands::stop::stop(&args, &client, ui).await,
         Command::Unload(args) => commands::unload::unload(&args, &client, ui).await,
         Command::Destroy(args) => commands::destroy::destroy(&args, &client, ui).await,

@@ -1,19 +1,22 @@
 //! `fleetctl journal`
 
+use std::slice;
+
 use super::name_of;
+use super::patterns::{Expanded, Scope, expand};
 use super::whereabouts::{MachineArgs, Map, goals};
 use crate::client::Client;
 use crate::error::CommandError;
-use crate::ssh::{Ssh, follow};
+use crate::ssh::{Program, Ssh, follow};
 use crate::ui::Ui;
 
 /// Print the journal of a unit, from its machines
 ///
-/// Exits as journalctl does. Of a unit on several machines, one journal comes after the other; with
+/// Exits as journalctl does. Of several units or machines, one journal comes after the other; with
 /// --follow all come together, and each line names its machine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JournalArgs {
-    /// Name of the unit
+    /// Name of the unit, or a pattern such as 'web@*'
     #[arg(value_name = "UNIT")]
     unit: String,
     /// How many of the last lines, or `all`
@@ -46,16 +49,44 @@ pub(crate) async fn journal(
     ui: &Ui,
     ssh: &Ssh<'_>,
 ) -> Result<(), CommandError> {
-    let name = name_of(&args.unit)?;
+    let expanded = expand(client, slice::from_ref(&args.unit), Scope::Runnable).await?;
+    let Expanded { words, problems } = expanded;
+    if let Some(problem) = problems.first() {
+        return Err(CommandError::failed(problem.to_string()));
+    }
     let map = Map::of(client, &args.machine).await?;
-    let goals = goals(client, &name, &args.machine, "running").await?;
-    let words = words(args, name.as_str());
-    let programs = map.programs(&goals, ssh, &words)?;
-    match programs.as_slice() {
-        [only] => Err(ssh.turn_into(&only.line)),
+    let mut programs = Vec::new();
+    let mut ended = Ok(());
+    for word in &words {
+        match programs_of(args, client, &map, ssh, word).await {
+            Ok(found) if words.len() == 1 => programs.extend(found),
+            Ok(found) => programs.extend(found.into_iter().map(|program| {
+                let machine = format!("{word} on {}", program.machine);
+                Program { machine, ..program }
+            })),
+            Err(error) => ended = ended.and(Err(error.tell(ui))),
+        }
+    }
+    let done = match programs.as_slice() {
+        [] => Ok(()),
+        [only] if words.len() == 1 => Err(ssh.turn_into(&only.line)),
         _ if args.follow => follow(programs, ui).await,
         programs => ssh.in_turn(programs, true, ui),
-    }
+    };
+    ended.and(done)
+}
+
+/// Gives the programs that have the journal of a unit, one for each machine.
+async fn programs_of(
+    args: &JournalArgs,
+    client: &Client<'_>,
+    map: &Map,
+    ssh: &Ssh<'_>,
+    word: &str,
+) -> Result<Vec<Program>, CommandError> {
+    let name = name_of(word)?;
+    let goals = goals(client, &name, &args.machine, "running").await?;
+    map.programs(&goals, ssh, &words(args, name.as_str()))
 }
 
 fn words<'a>(args: &'a JournalArgs, unit: &'a str) -> Vec<&'a str> {

@@ -1,5 +1,6 @@
 //! `fleetctl status`
 
+use super::patterns::{Expanded, Scope, expand};
 use super::whereabouts::{MachineArgs, Map, goals};
 use super::{name_of, no_units_given};
 use crate::client::Client;
@@ -12,7 +13,7 @@ use crate::ui::Ui;
 /// Exits as systemctl does: 3 if a unit does not run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
-    /// Names of units
+    /// Names of units, or patterns such as 'web@*'
     #[arg(value_name = "UNIT")]
     units: Vec<String>,
     #[command(flatten)]
@@ -33,10 +34,14 @@ pub(crate) async fn status(
         no_units_given(ui);
         return Ok(());
     }
+    let Expanded { words, problems } = expand(client, &args.units, Scope::Runnable).await?;
+    let mut ended = Ok(());
+    for problem in problems {
+        ended = ended.and(Err(CommandError::failed(problem.to_string()).tell(ui)));
+    }
     let map = Map::of(client, &args.machine).await?;
     let mut printed = false;
-    let mut ended = Ok(());
-    for argument in &args.units {
+    for argument in &words {
         let programs = programs(args, client, &map, ssh, argument).await;
         if programs.is_ok() && std::mem::replace(&mut printed, true) {
             ui.line("")?;

@@ -15,10 +15,10 @@ const MACHINE_ID: &str = "/etc/machine-id";
 pub(crate) struct MachineArgs {
     /// Only on the machine whose id begins so
     #[arg(long, value_name = "ID")]
-    machine: Option<String>,
+    pub(super) machine: Option<String>,
     /// Port of sshd on the machines
     #[arg(long, value_name = "PORT", default_value_t = 22)]
-    ssh_port: u16,
+    pub(super) ssh_port: u16,
 }
 
 /// Machines that hold a unit.
@@ -28,6 +28,8 @@ pub(super) struct Holders {
     pub(super) machines: Vec<String>,
     /// Whether there is one on each machine that is eligible.
     pub(super) global: bool,
+    /// What is asked for of the unit.
+    pub(super) desired: TargetState,
 }
 
 /// How to get from this machine to the others.
@@ -51,7 +53,8 @@ pub(super) async fn holders(
         let loaded = unit.current_state != Some(TargetState::Inactive);
         unit.machine_id.into_iter().filter(|_| loaded).collect()
     };
-    Ok(Some(Holders { machines, global }))
+    let desired = unit.desired_state.unwrap_or_default();
+    Ok(Some(Holders { machines, global, desired }))
 }
 
 /// Finds the machines that a command is to go to; `state` is what a unit without one is not.
@@ -64,6 +67,16 @@ pub(super) async fn goals(
     let holders = holders(client, name).await?;
     let holders =
         holders.ok_or_else(|| CommandError::failed(format!("Unit {name} does not exist.")))?;
+    chosen(holders, name, args, state)
+}
+
+/// Chooses those of the machines that are meant.
+pub(super) fn chosen(
+    holders: Holders,
+    name: &UnitName,
+    args: &MachineArgs,
+    state: &str,
+) -> Result<Holders, CommandError> {
     if holders.machines.is_empty() {
         return Err(CommandError::failed(format!("Unit {name} does not appear to be {state}.")));
     }
@@ -125,10 +138,11 @@ impl Map {
 mod tests {
     use super::*;
 
-    fn chosen(id: &str) -> String {
+    fn shown(id: &str) -> String {
         let machines = ["8145ebb7", "8145ffff", "113f16a7"].map(str::to_owned).to_vec();
         let name = UnitName::from_argument("all").unwrap();
-        match only(Holders { machines, global: true }, &name, id) {
+        let desired = TargetState::Launched;
+        match only(Holders { machines, global: true, desired }, &name, id) {
             Ok(holders) => holders.machines.join(" "),
             Err(error) => error.to_string(),
         }
@@ -136,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_machine_is_chosen_by_the_beginning_of_its_id_if_that_means_one() {
-        insta::assert_snapshot!(["11", "8145f", "8145", "2"].map(chosen).join("\n"), @r#"
+        insta::assert_snapshot!(["11", "8145f", "8145", "2"].map(shown).join("\n"), @r#"
         113f16a7
         8145ffff
         Unit all.service is on more than one machine whose id begins with "8145".

@@ -1,7 +1,9 @@
 //! Patterns in place of names.
 
 use crate::program::Fleetctl;
+use crate::remote::short;
 use crate::server::Script;
+use crate::status::{program, run as run_there, script};
 
 const UNITS: &str = r#"{"units":[{"name":"db.service"},{"name":"web@.service"},{"name":"web@1.service"},{"name":"web@2.service"}]}"#;
 
@@ -77,6 +79,54 @@ fn a_pattern_that_matches_nothing_fails_where_something_has_to_be_there() {
     stop: ! No unit in the registry matches x*, exit 0
     unload: ! No unit in the registry matches x*, exit 0
     destroy: ! No unit in the registry matches x*, exit 0
+    "#);
+}
+
+#[test]
+fn a_pattern_stands_for_units_whose_state_and_journal_are_shown_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = program(&directory, "ssh", 0);
+    let names = r#"{"units":[{"name":"a.service"},{"name":"all.service"},{"name":"all@.service"},{"name":"b.service"}]}"#;
+    let commands: [&[&str]; 5] = [
+        &["status", "a*"],
+        &["journal", "a*"],
+        &["journal", "a"],
+        &["status", "x*", "a"],
+        &["journal", "x*"],
+    ];
+    let ended = commands.map(|words| {
+        let script = script("m1").on("GET /fleet/v1/units", 200, names);
+        short(&run_there(script, &ssh, words))
+    });
+    insta::assert_snapshot!(ended.join("---\n"), @r#"
+    ssh -l core -- 10.0.0.1 systemctl status -l a.service
+
+    m1.../10.0.0.1:
+    ssh -l core -- 10.0.0.1 systemctl status -l all.service
+
+    m2.../10.0.0.2:
+    ssh -l core -- 10.0.0.2 systemctl status -l all.service
+    exit 0
+    ---
+    a.service on m1.../10.0.0.1:
+    ssh -l core -- 10.0.0.1 journalctl --unit a.service --no-pager -n 10 --output short
+
+    all.service on m1.../10.0.0.1:
+    ssh -l core -- 10.0.0.1 journalctl --unit all.service --no-pager -n 10 --output short
+
+    all.service on m2.../10.0.0.2:
+    ssh -l core -- 10.0.0.2 journalctl --unit all.service --no-pager -n 10 --output short
+    exit 0
+    ---
+    ssh -l core -- 10.0.0.1 journalctl --unit a.service --no-pager -n 10 --output short
+    exit 0
+    ---
+    ssh -l core -- 10.0.0.1 systemctl status -l a.service
+    ! No unit in the registry matches x*
+    exit 1
+    ---
+    ! No unit in the registry matches x*
+    exit 1
     "#);
 }
 

@@ -10,7 +10,7 @@ use crate::program::Fleetctl;
 use crate::status::{program, run, script};
 
 /// Leaves out what `status` shows of the words for ssh.
-fn short(ended: &str) -> String {
+pub(crate) fn short(ended: &str) -> String {
     let mut shown = String::new();
     for line in ended.lines() {
         let line = match line.split_once("ssh -o ") {

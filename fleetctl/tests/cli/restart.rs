@@ -1,7 +1,9 @@
 //! `fleetctl restart`, and stops of what fleet has not started.
 
 use crate::program::Fleetctl;
+use crate::remote::short;
 use crate::server::{Script, Server};
+use crate::status::{program, run as run_there, script};
 
 /// The unit `hello.service` in a stream, by its generation and target, and systemd's word for it.
 fn hello(generation: u64, target: &str, active: &str) -> String {
@@ -123,5 +125,71 @@ fn a_restart_on_1_0_is_a_stop_and_a_start_with_a_wait_after_each() {
     Unit hello.service loaded on 8145ebb7.../10.10.1.3
     Unit hello.service launched on 8145ebb7.../10.10.1.3
     exit 0
+    "#);
+}
+
+#[test]
+fn one_copy_of_a_global_unit_is_restarted_by_systemctl_on_its_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = program(&directory, "ssh", 0);
+    let lines: [&[&str]; 6] = [
+        &["restart", "--machine=m2", "all", "a"],
+        &["restart", "--machine=m1", "--sudo", "--no-block", "--ssh-port=2222", "a"],
+        &["restart", "--machine=m", "all"],
+        &["restart", "--machine=m1", "idle", "held", "lost", "x*"],
+        &["restart", "--machine=m1", "--block-attempts=2", "a"],
+        &["restart", "--sudo", "a"],
+    ];
+    let ended = lines.map(|words| {
+        let held = r#"{"name":"held.service","desiredState":"loaded","currentState":"loaded","machineID":"m1","options":[]}"#;
+        let script = script("m1")
+            .on("GET /fleet/v1/units/held.service", 200, held)
+            .on("GET /fleet/v1/units", 200, r#"{"units":[]}"#);
+        short(&run_there(script, &ssh, words))
+    });
+    insta::assert_snapshot!(ended.join("---\n"), @r#"
+    ssh -l core -- 10.0.0.2 systemctl restart all.service
+    Unit all.service restarted on m2.../10.0.0.2
+    ! Unit a.service is not on a machine whose id begins with "m2".
+    exit 1
+    ---
+    ssh -p 2222 -l core -- 10.0.0.1 sudo systemctl restart --no-block a.service
+    Triggered unit a.service restart on m1.../10.0.0.1
+    exit 0
+    ---
+    ! Unit all.service is on more than one machine whose id begins with "m".
+    exit 1
+    ---
+    ! No unit in the registry matches x*
+    ! Unable to restart unit idle.service in state inactive
+    ! Unable to restart unit held.service in state loaded on one machine: `fleetctl start held.service` starts it on all that are to run it
+    ! Unit lost.service does not exist.
+    exit 1
+    ---
+    ! error: the argument '--machine <ID>' cannot be used with '--block-attempts <N>'
+    ! 
+    ! Usage: fleetctl restart --machine <ID> <UNIT>...
+    ! 
+    ! For more information, try '--help'.
+    exit 2
+    ---
+    ! error: the following required arguments were not provided:
+    !   --machine <ID>
+    ! 
+    ! Usage: fleetctl restart --machine <ID> --sudo <UNIT>...
+    ! 
+    ! For more information, try '--help'.
+    exit 2
+    "#);
+}
+
+#[test]
+fn a_restart_that_fails_on_the_machine_ends_as_systemctl_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = program(&directory, "ssh", 5);
+    let ended = run_there(script("m1"), &ssh, &["restart", "--machine=m2", "all"]);
+    insta::assert_snapshot!(short(&ended), @r#"
+    ssh -l core -- 10.0.0.2 systemctl restart all.service
+    exit 5
     "#);
 }

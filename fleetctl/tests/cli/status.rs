@@ -19,10 +19,9 @@ pub(crate) fn program(directory: &TempDir, name: &str, code: u8) -> String {
 
 pub(crate) fn script(machine: &str) -> Script {
     let unit = format!(
-        r#"{{"name":"a.service","currentState":"launched","machineID":"{machine}","options":[]}}"#
+        r#"{{"name":"a.service","desiredState":"launched","currentState":"launched","machineID":"{machine}","options":[]}}"#
     );
-    let global =
-        r#"{"name":"all.service","options":[{"section":"X-Fleet","name":"Global","value":"1"}]}"#;
+    let global = r#"{"name":"all.service","desiredState":"launched","options":[{"section":"X-Fleet","name":"Global","value":"1"}]}"#;
     let idle = r#"{"name":"idle.service","currentState":"inactive","options":[]}"#;
     let states = r#"{"states":[{"name":"all.service","machineID":"m1"},{"name":"all.service","machineID":"m2"}]}"#;
     let machines = r#"{"machines":[{"id":"m1","primaryIP":"10.0.0.1"},{"id":"m2","primaryIP":"10.0.0.2"},{"id":"m3"}]}"#;
