@@ -274,7 +274,7 @@ impl Systemd {
 
     /// What systemd has said of jobs since, such as `Stopping hello.service`.
     pub(crate) fn jobs_since(&self, cursor: &str) -> Vec<String> {
-        let journal = self.read(["journalctl", "_PID=1", "--output=cat", cursor]).unwrap();
+        let journal = self.journal_of_systemd("--output=cat", cursor);
         let job = |line: &str| {
             let mut words = line.split_whitespace();
             let verb =
@@ -283,6 +283,13 @@ impl Systemd {
             Some(format!("{verb} {unit}"))
         };
         journal.lines().filter_map(job).collect()
+    }
+
+    /// What systemd has written into the journal since, all of it.
+    pub(crate) fn journal_of_systemd(&self, output: &str, cursor: &str) -> String {
+        // What has happened may be on its way into the journal still.
+        self.read(["journalctl", "--sync"]).unwrap();
+        self.read(["journalctl", "_PID=1", output, cursor]).unwrap()
     }
 
     /// Whether systemd shows the unit active.

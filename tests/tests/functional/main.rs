@@ -20,6 +20,7 @@ mod machines;
 mod metadata;
 mod numbers;
 mod placement;
+mod raise;
 mod replaces;
 mod rest;
 mod session;
