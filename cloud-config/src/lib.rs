@@ -1,0 +1,8 @@
+//! Turns a host into a member of a cluster as its user data says.
+//!
+//! User data is found by a [datasource](datasource), read into a [document](document), planned
+//! against what is on the host by a pure function, and applied.
+
+pub mod document;
+pub mod facts;
+pub mod problem;

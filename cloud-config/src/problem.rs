@@ -1,0 +1,64 @@
+//! What is wrong with a document, and where.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A place in the text of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+}
+
+impl Position {
+    /// The beginning of a document.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.line, self.column)
+    }
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing of the document is applied but what keeps the host reachable.
+    Error,
+    /// The document is applied, and the warning told.
+    Warning,
+}
+
+/// One thing that is wrong with a document.
+///
+/// Its text never holds contents of files, hashes of passwords or other values that may be secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Whether it stops the document.
+    pub severity: Severity,
+    /// Where the key or value starts.
+    pub position: Position,
+    /// Path of the key, such as `coreos.units[2].command`; empty for the whole document.
+    pub path: String,
+    /// A sentence without a full stop, and what would be right.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(formatter, "{}: {severity}: ", self.position)?;
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", self.path)?;
+        }
+        write!(formatter, "{}", self.text)
+    }
+}
