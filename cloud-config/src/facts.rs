@@ -26,6 +26,48 @@ pub struct Facts {
     pub tried: Vec<String>,
 }
 
+impl Facts {
+    /// Addresses of the ranges that are reserved for documentation.
+    #[must_use]
+    pub fn sample() -> Self {
+        let origin = || "an address for documentation".to_owned();
+        Self {
+            public_ipv4: Some(Fact { value: Ipv4Addr::new(198, 51, 100, 1), origin: origin() }),
+            private_ipv4: Some(Fact { value: Ipv4Addr::new(192, 0, 2, 1), origin: origin() }),
+            public_ipv6: Some(Fact {
+                value: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
+                origin: origin(),
+            }),
+            private_ipv6: Some(Fact {
+                value: Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1),
+                origin: origin(),
+            }),
+            tried: Vec::new(),
+        }
+    }
+
+    /// These addresses, with those of another place where one is not known.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let mut tried = self.tried;
+        tried.extend(other.tried);
+        Self {
+            public_ipv4: self.public_ipv4.or(other.public_ipv4),
+            private_ipv4: self.private_ipv4.or(other.private_ipv4),
+            public_ipv6: self.public_ipv6.or(other.public_ipv6),
+            private_ipv6: self.private_ipv6.or(other.private_ipv6),
+            tried,
+        }
+    }
+
+    /// These addresses, with samples where one is not known: for checking a document away from its
+    /// host.
+    #[must_use]
+    pub fn or_sample(self) -> Self {
+        self.or(Self::sample())
+    }
+}
+
 /// What a cloud says of a host beside the user data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {

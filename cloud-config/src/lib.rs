@@ -6,3 +6,4 @@
 pub mod document;
 pub mod facts;
 pub mod problem;
+mod yaml;

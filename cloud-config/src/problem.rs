@@ -16,6 +16,12 @@ pub struct Position {
 impl Position {
     /// The beginning of a document.
     pub const START: Self = Self { line: 1, column: 1 };
+
+    /// The same place in a text with so many lines before it.
+    #[must_use]
+    pub const fn below(self, lines: usize) -> Self {
+        Self { line: self.line + lines, column: self.column }
+    }
 }
 
 impl fmt::Display for Position {
@@ -47,6 +53,26 @@ pub struct Problem {
     pub path: String,
     /// A sentence without a full stop, and what would be right.
     pub text: String,
+}
+
+impl Problem {
+    /// A problem that stops the document.
+    #[must_use]
+    pub fn error(position: Position, path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, position, path: path.into(), text: text.into() }
+    }
+
+    /// A problem that is told, and does not stop the document.
+    #[must_use]
+    pub fn warning(position: Position, path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, position, path: path.into(), text: text.into() }
+    }
+
+    /// Whether it stops the document.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
 }
 
 impl fmt::Display for Problem {

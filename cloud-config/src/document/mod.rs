@@ -1,10 +1,32 @@
 //! What a cloud-config says, checked: nothing in here can be of the wrong type or form.
 
+mod canonical;
+mod commands;
+mod config;
 mod coreos;
+mod coreos_reader;
+mod fields;
+mod files;
+mod format;
+mod groups;
+mod gzip;
+mod identity;
+mod keys;
+mod multipart;
+mod options;
+mod paths;
+mod read;
+mod sections;
+mod tokens;
+mod unit_text;
+mod unite;
+mod units;
+mod users;
 
 use std::path::PathBuf;
 
 pub use coreos::*;
+pub use read::{MAX_BYTES, Read, Script, read};
 
 use crate::problem::Position;
 

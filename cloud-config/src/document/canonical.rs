@@ -1,0 +1,97 @@
+//! Keys of Canonical's cloud-init that nothing comes of here.
+
+/// Why, where there is no more to say.
+const UNDONE: &str = "Canonical's cloud-init knows it, fleet's cloud-config does not";
+
+const PACKAGES: &str =
+    "fleet's cloud-config installs nothing: use an image with the packages, or `runcmd`";
+
+const IMPORT: &str = "fleet's cloud-config fetches no keys: list them in `ssh_authorized_keys`";
+
+/// Keys of a document.
+pub(super) const TOP: &[(&str, &str)] = &[
+    ("ansible", UNDONE),
+    ("apt", PACKAGES),
+    ("bootcmd", "write a unit in `coreos.units`, or use `runcmd`"),
+    ("byobu_by_default", UNDONE),
+    (
+        "ca_certs",
+        "write the certificates with `write_files`, and run update-ca-certificates by `runcmd`",
+    ),
+    ("chef", UNDONE),
+    ("chpasswd", "set `passwd` of a user to a hash"),
+    ("cloud_config_modules", UNDONE),
+    ("cloud_final_modules", UNDONE),
+    ("cloud_init_modules", UNDONE),
+    ("disable_ec2_metadata", UNDONE),
+    ("disable_root", UNDONE),
+    ("disable_root_opts", UNDONE),
+    ("disk_setup", UNDONE),
+    ("fan", UNDONE),
+    ("final_message", UNDONE),
+    ("fs_setup", UNDONE),
+    ("growpart", UNDONE),
+    ("keyboard", UNDONE),
+    ("landscape", UNDONE),
+    ("launch_index", UNDONE),
+    ("locale", UNDONE),
+    ("lxd", UNDONE),
+    ("mcollective", UNDONE),
+    ("merge_how", UNDONE),
+    ("merge_type", UNDONE),
+    ("mounts", "write units of type mount in `coreos.units`"),
+    ("network", "write units of type network in `coreos.units`"),
+    ("no_ssh_fingerprints", UNDONE),
+    ("ntp", UNDONE),
+    ("output", UNDONE),
+    ("package_reboot_if_required", PACKAGES),
+    ("package_update", PACKAGES),
+    ("package_upgrade", PACKAGES),
+    ("packages", PACKAGES),
+    ("password", "set `passwd` of a user to a hash"),
+    ("phone_home", UNDONE),
+    ("power_state", UNDONE),
+    ("prefer_fqdn_over_hostname", "`hostname` is used as it is written"),
+    ("preserve_hostname", "leave `hostname` out to keep the name that a host has"),
+    ("puppet", UNDONE),
+    ("resize_rootfs", UNDONE),
+    ("resizefs", UNDONE),
+    ("resolv_conf", "write the file with `write_files`"),
+    ("rsyslog", UNDONE),
+    ("salt_minion", UNDONE),
+    ("snap", PACKAGES),
+    ("ssh", UNDONE),
+    ("ssh_deletekeys", UNDONE),
+    ("ssh_genkeytypes", UNDONE),
+    ("ssh_import_id", IMPORT),
+    ("ssh_keys", "write the host's keys with `write_files`"),
+    ("ssh_publish_hostkeys", UNDONE),
+    ("ssh_pwauth", "write a file in /etc/ssh/sshd_config.d with `write_files`"),
+    ("swap", UNDONE),
+    ("ubuntu_advantage", UNDONE),
+    ("ubuntu_pro", UNDONE),
+    ("user", "list users in `users`"),
+    ("vendor_data", UNDONE),
+    ("wireguard", UNDONE),
+    ("yum_repo_dir", PACKAGES),
+    ("yum_repos", PACKAGES),
+    ("zypper", PACKAGES),
+];
+
+/// Keys of a user, and those of CoreOS that fetched something.
+pub(super) const USER: &[(&str, &str)] = &[
+    ("coreos_ssh_import_github", IMPORT),
+    ("coreos_ssh_import_github_users", IMPORT),
+    ("coreos_ssh_import_url", IMPORT),
+    ("create_groups", UNDONE),
+    ("doas", UNDONE),
+    ("expiredate", UNDONE),
+    ("hashed_passwd", "set `passwd` to the hash"),
+    ("inactive", UNDONE),
+    ("plain_text_passwd", "set `passwd` to a hash"),
+    ("selinux_user", UNDONE),
+    ("snapuser", UNDONE),
+    ("ssh_import_id", IMPORT),
+    ("ssh_redirect_user", UNDONE),
+    ("uid", UNDONE),
+];
