@@ -2,6 +2,8 @@
 
 use std::slice;
 
+use fleet_units::UnitName;
+
 use super::name_of;
 use super::patterns::{Expanded, Scope, expand};
 use crate::client::Client;
@@ -27,17 +29,18 @@ pub(crate) async fn cat(args: &CatArgs, client: &Client<'_>, ui: &Ui) -> Result<
         return Err(CommandError::failed(problem.to_string()));
     }
     for (index, word) in words.iter().enumerate() {
+        let name = name_of(word)?;
+        let text = text(&name, client).await?;
         if words.len() > 1 {
             let gap = if index > 0 { "\n" } else { "" };
-            ui.line(&format!("{gap}# {word}"))?;
+            ui.line(&format!("{gap}# {name}"))?;
         }
-        ui.data(&text(word, client).await?)?;
+        ui.data(&text)?;
     }
     Ok(())
 }
 
-async fn text(word: &str, client: &Client<'_>) -> Result<String, CommandError> {
-    let name = name_of(word)?;
+async fn text(name: &UnitName, client: &Client<'_>) -> Result<String, CommandError> {
     let unit = client.unit(name.as_str()).await?;
     let unit = unit.ok_or_else(|| CommandError::failed(format!("Unit {name} not found")))?;
     if let Some(text) = unit.text {

@@ -2,6 +2,8 @@
 
 use std::slice;
 
+use fleet_units::UnitName;
+
 use super::name_of;
 use super::patterns::{Expanded, Scope, expand};
 use super::whereabouts::{MachineArgs, Map, goals};
@@ -58,10 +60,11 @@ pub(crate) async fn journal(
     let mut programs = Vec::new();
     let mut ended = Ok(());
     for word in &words {
-        match programs_of(args, client, &map, ssh, word).await {
+        let name = name_of(word)?;
+        match programs_of(args, client, &map, ssh, &name).await {
             Ok(found) if words.len() == 1 => programs.extend(found),
             Ok(found) => programs.extend(found.into_iter().map(|program| {
-                let machine = format!("{word} on {}", program.machine);
+                let machine = format!("{name} on {}", program.machine);
                 Program { machine, ..program }
             })),
             Err(error) => ended = ended.and(Err(error.tell(ui))),
@@ -82,10 +85,9 @@ async fn programs_of(
     client: &Client<'_>,
     map: &Map,
     ssh: &Ssh<'_>,
-    word: &str,
+    name: &UnitName,
 ) -> Result<Vec<Program>, CommandError> {
-    let name = name_of(word)?;
-    let goals = goals(client, &name, &args.machine, "running").await?;
+    let goals = goals(client, name, &args.machine, "running").await?;
     map.programs(&goals, ssh, &words(args, name.as_str()))
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Scope {
 /// Arguments with names in place of patterns.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Expanded {
-    /// Arguments that are no patterns, and the names that match one.
+    /// Arguments that are no patterns, and the names that match one, in its directory.
     pub(super) words: Vec<String>,
     /// Patterns that stand for nothing.
     pub(super) problems: Vec<PatternError>,
@@ -112,10 +112,12 @@ fn matching(
     scope: Scope,
 ) -> Result<Vec<String>, PatternError> {
     let pattern = Pattern::parse(word)?;
+    // Kept, as templates are looked for beside the file that an argument names.
+    let directory = word.strip_suffix(base_name(word)).unwrap_or_default();
     let matching: Vec<String> = names
         .iter()
         .filter(|name| pattern.matches(name) && (scope == Scope::All || is_runnable(name)))
-        .cloned()
+        .map(|name| format!("{directory}{name}"))
         .collect();
     if matching.is_empty() { Err(PatternError::NoMatch(word.to_owned())) } else { Ok(matching) }
 }
@@ -158,7 +160,7 @@ mod tests {
         web: web
         web@*: web@1.service web@2.socket
         web@?: web@1.service
-        dir/web@*: web@1.service web@2.socket
+        dir/web@*: dir/web@1.service dir/web@2.socket
         web@[12].service: web@1.service
         *.socket: web.socket web@2.socket
         ?: ! No unit in the registry matches ?
