@@ -13,9 +13,13 @@ mod program;
 #[cfg(test)]
 mod remote;
 #[cfg(test)]
+mod replace;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod several;
 #[cfg(test)]
 mod silence;
 #[cfg(test)]

@@ -100,6 +100,37 @@ fn a_restart_starts_what_is_loaded_and_leaves_alone_what_is_inactive_or_unknown(
     assert_eq!(host.show("idle.service", "LoadState"), "not-found");
 }
 
+/// Acceptance row 34.
+#[test]
+fn each_command_replaces_units_that_are_to_do_no_more_than_it_asks_for() {
+    let fleet = Fleet::of(3);
+    for (verb, count) in [("submit", 9), ("load", 6), ("start", 3)] {
+        let names: Vec<String> = (1..=count).map(|n| format!("{verb}{n}.service")).collect();
+        let write = |text: &str| -> Vec<String> {
+            names.iter().map(|name| fleet.write(name, text)).collect()
+        };
+        let paths = write(SLOW_TO_STOP);
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        fleet.fleetctl(&[&[verb], paths.as_slice()].concat()).good();
+        write(OTHER);
+
+        let replaced = fleet.fleetctl(&[&[verb, "--replace"], paths.as_slice()].concat()).good();
+
+        assert_eq!(replaced.stderr, "");
+        let texts = names.iter().map(|name| fleet.fleetctl(&["cat", name]).good().stdout);
+        assert_eq!(texts.collect::<Vec<_>>(), vec![OTHER; names.len()]);
+        for lower in ["submit", "load", "start"].into_iter().take_while(|lower| *lower != verb) {
+            let refused = fleet.fleetctl(&[lower, "--replace", paths[0]]).good();
+            assert!(refused.stdout.contains("Found same Unit"), "{refused:?}");
+            fleet.write(&names[0], SLOW_TO_STOP);
+            let refused = fleet.fleetctl(&[lower, "--replace", paths[0]]).good();
+            assert!(refused.stderr.contains("use the appropriate command"), "{refused:?}");
+            fleet.write(&names[0], OTHER);
+        }
+    }
+    assert_eq!(fleet.await_active(3).len(), 3);
+}
+
 #[test]
 fn replacing_touches_only_units_whose_text_changed_and_keeps_their_machines() {
     let fleet = Fleet::of(2);
