@@ -45,6 +45,8 @@ struct Follower {
     told: BTreeSet<UnitName>,
     /// Units that wait for a place, and when that is explained; none once it was.
     placeless: BTreeMap<UnitName, Option<Instant>>,
+    /// Whether the machines, or what is wrong in the cluster, have changed since it was told.
+    machines: bool,
     wake: watch::Sender<()>,
 }
 
@@ -56,6 +58,14 @@ impl Follower {
     fn mark(&mut self, names: impl IntoIterator<Item = UnitName>) {
         self.pending.extend(names);
         if !self.pending.is_empty() {
+            self.wake.send_replace(());
+        }
+    }
+
+    /// Who follows some units is not interested in machines.
+    fn mark_machines(&mut self) {
+        if self.names.is_none() {
+            self.machines = true;
             self.wake.send_replace(());
         }
     }
@@ -86,6 +96,7 @@ impl Scene {
         for follower in self.followers.values_mut() {
             let names = everything(&self.mirror, follower);
             follower.mark(names);
+            follower.mark_machines();
         }
         self.log_unreadable();
     }
@@ -106,7 +117,11 @@ impl Scene {
                             follower.mark([name.clone()]);
                         }
                     }
-                    Key::Member(_) | Key::Metadata(_) | Key::Leader => follower.mark_placeless(),
+                    Key::Member(_) | Key::Leader => follower.mark_placeless(),
+                    Key::Metadata(_) => {
+                        follower.mark_placeless();
+                        follower.mark_machines();
+                    }
                     Key::Machine(machine) => {
                         let held = self.mirror.schedule.iter();
                         let held = held.filter(|(_, machines)| machines.contains_key(machine));
@@ -114,8 +129,10 @@ impl Scene {
                         let held: Vec<_> = held.filter(|name| follower.follows(name)).collect();
                         follower.mark(held);
                         follower.mark_placeless();
+                        follower.mark_machines();
                     }
-                    Key::Hold | Key::Settings => {}
+                    Key::Hold => follower.mark_machines(),
+                    Key::Settings => {}
                 }
             }
         }
@@ -139,6 +156,7 @@ impl Scene {
             pending: BTreeSet::new(),
             told: BTreeSet::new(),
             placeless: BTreeMap::new(),
+            machines: true,
             wake,
         };
         follower.pending = everything(&self.mirror, &follower);
@@ -176,6 +194,9 @@ impl Scene {
             }
             follower.told.insert(name);
             update.units.push(detail);
+        }
+        if std::mem::take(&mut follower.machines) && follower.names.is_none() {
+            update.machines = Some(present::machines(&self.mirror));
         }
         self.followers.insert(id, follower);
         Some(update)

@@ -11,9 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet_units::UnitName;
-use fleet_units::api::v2::{
-    BatchOutcome, BatchReply, BatchRequest, BatchUnit, Health, UnitDetail, Update,
-};
+use fleet_units::api::v2::{BatchOutcome, BatchReply, BatchRequest, BatchUnit, Health, UnitDetail};
 use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -169,13 +167,14 @@ impl Following {
             }
             let id = self.id;
             let taken = self.view.peek(move |scene| scene.take(id, Instant::now())).await;
-            let Update { revision, units, gone } = taken.ok()??;
-            let is_empty = units.is_empty() && gone.is_empty();
+            let update = taken.ok()??;
+            let is_empty =
+                update.units.is_empty() && update.gone.is_empty() && update.machines.is_none();
             if is_empty && !std::mem::take(&mut self.is_first) {
                 continue;
             }
             self.is_first = false;
-            let mut line = serde_json::to_vec(&Update { revision, units, gone }).ok()?;
+            let mut line = serde_json::to_vec(&update).ok()?;
             line.push(b'\n');
             return Some(line.into());
         }

@@ -185,7 +185,12 @@ fn full_detail() -> UnitDetail {
 
 #[test]
 fn details_of_units_have_these_keys() {
-    let update = Update { revision: 9, units: vec![full_detail()], gone: vec!["b.service".into()] };
+    let update = Update {
+        revision: 9,
+        units: vec![full_detail()],
+        gone: vec!["b.service".into()],
+        machines: None,
+    };
     let expected = json!({
         "revision": 9,
         "units": [{
@@ -269,7 +274,12 @@ fn a_batch_survives_the_wire() {
 
 #[test]
 fn every_key_that_is_written_is_read_in_any_case() {
-    let update = Update { revision: 9, units: vec![full_detail()], gone: vec!["b.service".into()] };
+    let update = Update {
+        revision: 9,
+        units: vec![full_detail()],
+        gone: vec!["b.service".into()],
+        machines: Some(vec![]),
+    };
     let batch = BatchUnit {
         name: "a.service".into(),
         options: vec![UnitOption::new("S", "a", "b")],

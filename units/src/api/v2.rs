@@ -216,6 +216,10 @@ pub struct Update {
     /// Names of units that are gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<String>,
+    /// The machines that are present, all of them, if they have changed. Only those who follow all
+    /// units are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machines: Option<Vec<Machine>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

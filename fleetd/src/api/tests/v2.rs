@@ -165,6 +165,28 @@ async fn events_tell_first_what_is_and_then_what_changes() {
 }
 
 #[tokio::test]
+async fn who_follows_all_units_is_told_of_machines_that_change() {
+    let fixture = Fixture::new(100);
+    fixture.join("m1", Some("10.0.0.1"), &[]).await;
+    let mut everything = lines(&fixture, "").await;
+    let mut one = lines(&fixture, "?name=a.service").await;
+    let ids = |update: Update| {
+        let machines = update.machines.into_iter().flatten();
+        machines.map(|machine| format!("{} {:?}", machine.id, machine.metadata)).collect::<Vec<_>>()
+    };
+
+    assert_eq!(ids(update(&mut everything).await), ["m1 {}"]);
+    assert_eq!(update(&mut one).await.machines, None);
+    fixture.join("m1", Some("10.0.0.1"), &[("disk", "ssd")]).await;
+    assert_eq!(ids(update(&mut everything).await), [r#"m1 {"disk": "ssd"}"#]);
+    fixture.delete(&Key::Machine("m1".parse().unwrap())).await;
+    assert_eq!(update(&mut everything).await.machines, Some(Vec::new()));
+    batch(&fixture, &[change("a.service", NAP)]).await;
+    assert_eq!(update(&mut everything).await.machines, None);
+    assert_eq!(update(&mut one).await.units.len(), 1);
+}
+
+#[tokio::test]
 async fn a_unit_that_fits_nowhere_is_told_why() {
     let fixture = Fixture::new(100);
     fixture.join("m1", Some("10.0.0.1"), &[("disk", "hdd")]).await;
