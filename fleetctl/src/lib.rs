@@ -3,21 +3,27 @@
 //! A command is its arguments and a function; [`run`] reads the command line, runs one, and turns
 //! its end into an exit code. What is decided on the way is pure: where a unit's contents come from
 //! (`source`), what is to be written (`raise`, `lower`), whether a unit is where it should be
-//! (`judge`), how lists look (`table`).
+//! (`judge`), which rows lists have (`filter`, `order`), how they look (`table`).
 
 mod argv;
 mod cli;
 mod client;
 mod commands;
 mod error;
+mod filter;
 mod judge;
 mod legend;
+mod list;
+mod live;
+mod order;
 mod settings;
 mod source;
 mod ssh;
 mod table;
+mod terminal;
 mod ui;
 mod wait;
+mod words;
 
 use std::process::ExitCode;
 
@@ -25,6 +31,7 @@ use cli::{Cli, Command};
 use client::Client;
 use error::CommandError;
 use ssh::Ssh;
+pub use terminal::Terminal;
 pub use ui::Ui;
 
 /// Runs the command that the words ask for; the first is the program's name.

@@ -3,13 +3,14 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use fleetctl::Ui;
+use fleetctl::{Terminal, Ui};
 
 fn main() -> ExitCode {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let environment = |name: &str| std::env::var(name).ok();
-    let watched = io::stderr().is_terminal();
-    let ui = Ui::new(Box::new(io::stdout()), Box::new(io::stderr()), watched);
+    let watched = Terminal::of(io::stderr().is_terminal(), &environment).redraws();
+    let terminal = Terminal::of(io::stdout().is_terminal(), &environment);
+    let ui = Ui::new(Box::new(io::stdout()), Box::new(io::stderr()), watched).on(terminal);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(fleetctl::run(words, &environment, &ui)),
         Err(error) => {

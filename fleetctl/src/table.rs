@@ -1,14 +1,14 @@
-//! Lists for people and for programs.
+//! Tables for people and objects for programs.
 //!
-//! A list is rows and columns; a column knows its name and how it shows a row. What is printed is
+//! A list is rows and columns; a column knows its name and how it shows a row. How that looks is
 //! decided here, once for all lists.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::error::CommandError;
-use crate::ui::Ui;
+use crate::filter::{Key, Subject};
+use crate::terminal::{Tone, clipped, painted};
 
 /// Blanks between two columns, at least.
 const GAP: usize = 2;
@@ -16,83 +16,75 @@ const GAP: usize = 2;
 /// What stands in a cell with nothing to say.
 const NOTHING: &str = "-";
 
-/// How a list is shown.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct ListArgs {
-    /// Do not print the line with the names of the columns
-    #[arg(long)]
-    no_legend: bool,
-    /// Print whole ids and hashes
-    #[arg(short = 'l', long)]
-    full: bool,
-    /// Columns to print, separated by commas
-    #[arg(long, value_name = "COLUMNS")]
-    fields: Option<String>,
-    /// Print a JSON array with whole ids and hashes, for programs
-    #[arg(long)]
-    json: bool,
-}
-
 /// A column of a list whose rows are `Row`.
-pub(crate) trait Column: Copy + 'static {
+pub(crate) trait Column: Copy + PartialEq + 'static {
     /// What a line of the list is about.
     type Row;
     /// Every column there is.
     const ALL: &'static [Self];
     /// The columns that are printed when nobody asks for others.
     const DEFAULT: &'static [Self];
+    /// What rows can be chosen by.
+    const KEYS: &'static [Key];
+    /// The states that rows can be in, the usual ones first.
+    const STATES: &'static [&'static str];
     /// The name, as in `--fields`.
     fn name(self) -> &'static str;
     /// What people read; nothing is shown as a dash.
     fn text(self, row: &Self::Row, full: bool) -> String;
     /// What programs read.
     fn value(self, row: &Self::Row) -> Value;
-}
-
-impl ListArgs {
-    /// Gives the columns to print, or refuses one that there is not.
-    pub(crate) fn columns<C: Column>(&self) -> Result<Vec<C>, CommandError> {
-        let Some(fields) = &self.fields else { return Ok(C::DEFAULT.to_vec()) };
-        if fields.is_empty() {
-            return Err(CommandError::usage("Must define output format"));
-        }
-        fields.split(',').map(column).collect()
+    /// What conditions look at.
+    fn subject(row: &Self::Row) -> Subject<'_>;
+    /// How it is to strike the eye.
+    fn tone(self, _row: &Self::Row) -> Tone {
+        Tone::Plain
     }
-
-    /// Prints the rows.
-    pub(crate) fn print<C: Column>(
-        &self,
-        ui: &Ui,
-        columns: &[C],
-        rows: &[C::Row],
-    ) -> Result<(), CommandError> {
-        if self.json {
-            let columns = if self.fields.is_some() { columns } else { C::ALL };
-            return Ok(ui.json(&objects(columns, rows))?);
-        }
-        let legend = columns.iter().map(|column| column.name().to_ascii_uppercase());
-        let lines = rows
-            .iter()
-            .map(|row| columns.iter().map(|column| or_dash(column.text(row, self.full))).collect());
-        let legend = (!self.no_legend).then(|| legend.collect());
-        let lines: Vec<Vec<String>> = legend.into_iter().chain(lines).collect();
-        Ok(ui.data(&aligned(&lines))?)
+    /// The column to use in its place, if only old scripts should name it.
+    fn successor(self) -> Option<Self> {
+        None
     }
 }
 
-fn column<C: Column>(name: &str) -> Result<C, CommandError> {
-    let named = C::ALL.iter().find(|column| column.name() == name.trim());
-    named.copied().ok_or_else(|| {
-        let known: Vec<_> = C::ALL.iter().map(|column| column.name()).collect();
-        let nearest = match fleet_units::nearest(name, known.iter().copied()) {
-            Some(nearest) => format!("; did you mean \"{nearest}\"?"),
-            None => format!("; there are {}", known.join(",")),
-        };
-        CommandError::usage(format!("Invalid key in output format: \"{name}\"{nearest}"))
-    })
+/// How a table looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Whether the names of the columns stand above.
+    pub(crate) legend: bool,
+    /// Whether ids and hashes are whole.
+    pub(crate) full: bool,
+    /// Whether it is coloured.
+    pub(crate) colours: bool,
+    /// The width that lines are cut to.
+    pub(crate) width: Option<usize>,
 }
 
-fn objects<C: Column>(columns: &[C], rows: &[C::Row]) -> Vec<BTreeMap<&'static str, Value>> {
+#[derive(Clone, Debug)]
+struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+/// Gives the lines of a table.
+pub(crate) fn table<C: Column>(columns: &[C], rows: &[C::Row], look: Look) -> Vec<String> {
+    let heading =
+        |column: &C| Cell { text: column.name().to_ascii_uppercase(), tone: Tone::Heading };
+    let cell = |column: &C, row: &C::Row| Cell {
+        text: shown(&column.text(row, look.full)),
+        tone: column.tone(row),
+    };
+    let legend = look.legend.then(|| columns.iter().map(heading).collect());
+    let lines = rows.iter().map(|row| columns.iter().map(|column| cell(column, row)).collect());
+    let lines: Vec<Vec<Cell>> = legend.into_iter().chain(lines).collect();
+    let widths = widths(&lines);
+    lines.iter().map(|line| aligned(line, &widths, look)).collect()
+}
+
+/// Gives an object for each row.
+pub(crate) fn objects<C: Column>(
+    columns: &[C],
+    rows: &[C::Row],
+) -> Vec<BTreeMap<&'static str, Value>> {
     let object = |row| columns.iter().map(|column| (column.name(), column.value(row))).collect();
     rows.iter().map(object).collect()
 }
@@ -108,32 +100,44 @@ pub(crate) fn text_or_null(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { Value::from(text) }
 }
 
-fn or_dash(text: String) -> String {
-    if text.is_empty() { NOTHING.to_owned() } else { text }
+/// What others have written must neither end the line nor command the terminal.
+fn shown(text: &str) -> String {
+    if text.is_empty() {
+        return NOTHING.to_owned();
+    }
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Pads all cells but the last of a line to the width of their column.
-fn aligned(lines: &[Vec<String>]) -> String {
+fn widths(lines: &[Vec<Cell>]) -> Vec<usize> {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {
         for (index, cell) in line.iter().enumerate() {
-            let width = cell.chars().count();
+            let width = cell.text.chars().count();
             match widths.get_mut(index) {
                 Some(widest) => *widest = width.max(*widest),
                 None => widths.push(width),
             }
         }
     }
+    widths
+}
+
+/// Pads all cells but the last to the width of their column.
+fn aligned(line: &[Cell], widths: &[usize], look: Look) -> String {
     let mut text = String::new();
-    for line in lines {
-        for (index, cell) in line.iter().enumerate() {
-            text.push_str(cell);
-            if index + 1 < line.len() {
-                let padding = widths[index] - cell.chars().count() + GAP;
-                text.extend(std::iter::repeat_n(' ', padding));
-            }
+    let mut left = look.width.unwrap_or(usize::MAX);
+    let mut padding = 0;
+    for (cell, width) in line.iter().zip(widths) {
+        if left <= padding {
+            break;
         }
-        text.push('\n');
+        text.extend(std::iter::repeat_n(' ', padding));
+        left -= padding;
+        let clipped = clipped(&cell.text, left);
+        let taken = clipped.chars().count();
+        text.push_str(&if look.colours { painted(&clipped, cell.tone) } else { clipped });
+        left -= taken;
+        padding = width.saturating_sub(taken) + GAP;
     }
     text
 }
@@ -142,13 +146,76 @@ fn aligned(lines: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
 
+    const PLAIN: Look = Look { legend: true, full: false, colours: false, width: None };
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Nth(usize);
+
+    impl Column for Nth {
+        type Row = [&'static str; 2];
+        const ALL: &'static [Self] = &[Self(0), Self(1)];
+        const DEFAULT: &'static [Self] = Self::ALL;
+        const KEYS: &'static [Key] = &[];
+        const STATES: &'static [&'static str] = &[];
+
+        fn name(self) -> &'static str {
+            ["unit", "sub"][self.0]
+        }
+
+        fn text(self, row: &Self::Row, _full: bool) -> String {
+            row[self.0].to_owned()
+        }
+
+        fn value(self, row: &Self::Row) -> Value {
+            text_or_null(row[self.0])
+        }
+
+        fn subject(_row: &Self::Row) -> Subject<'_> {
+            Subject::default()
+        }
+
+        fn tone(self, row: &Self::Row) -> Tone {
+            if row[self.0] == "dead" { Tone::Bad } else { Tone::Plain }
+        }
+    }
+
+    const ROWS: [[&str; 2]; 3] =
+        [["hello.service", "running"], ["\u{e4}.service", "dead"], ["a\tb\u{1b}[2J", ""]];
+
+    fn printed(look: Look) -> String {
+        table(Nth::ALL, &ROWS, look).join("\n")
+    }
+
     #[test]
     fn columns_are_at_least_two_blanks_apart_and_lines_end_without_blanks() {
-        let lines = [["UNIT", "SUB"], ["hello.service", "running"], ["ä.service", "dead"]];
-        let lines = lines.map(|line| line.map(str::to_owned).to_vec());
         assert_eq!(
-            aligned(&lines),
-            "UNIT           SUB\nhello.service  running\nä.service      dead\n"
+            printed(PLAIN),
+            "UNIT           SUB\n\
+             hello.service  running\n\
+             \u{e4}.service      dead\n\
+             a b [2J        -"
         );
+    }
+
+    #[test]
+    fn colours_do_not_move_anything() {
+        assert_eq!(
+            printed(Look { colours: true, ..PLAIN }),
+            "\u{1b}[1mUNIT\u{1b}[0m           \u{1b}[1mSUB\u{1b}[0m\n\
+             hello.service  running\n\
+             \u{e4}.service      \u{1b}[31mdead\u{1b}[0m\n\
+             a b [2J        -"
+        );
+    }
+
+    #[test]
+    fn lines_are_cut_to_the_width_that_there_is() {
+        let width = |width| printed(Look { width: Some(width), legend: false, ..PLAIN });
+        assert_eq!(
+            width(20),
+            "hello.service  runn\u{2026}\n\u{e4}.service      dead\na b [2J        -"
+        );
+        assert_eq!(width(15), "hello.service\n\u{e4}.service\na b [2J");
+        assert_eq!(width(5), "hell\u{2026}\n\u{e4}.se\u{2026}\na b \u{2026}");
     }
 }

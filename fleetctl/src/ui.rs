@@ -6,12 +6,16 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::terminal::{Size, Terminal, clipped};
+
 /// Where a command's words go.
 pub struct Ui {
     out: RefCell<Box<dyn Write>>,
     err: RefCell<Box<dyn Write>>,
     /// Whether somebody watches standard error while the command runs.
     watched: bool,
+    /// What standard output is.
+    terminal: Terminal,
     debug: Cell<bool>,
     /// Whether a progress line stands unfinished on the terminal.
     unfinished: Cell<bool>,
@@ -30,9 +34,21 @@ impl Ui {
             out: RefCell::new(out),
             err: RefCell::new(err),
             watched,
+            terminal: Terminal::default(),
             debug: Cell::new(false),
             unfinished: Cell::new(false),
         }
+    }
+
+    /// Says what standard output is; without it, nothing that could be drawn on.
+    #[must_use]
+    pub fn on(self, terminal: Terminal) -> Self {
+        Self { terminal, ..self }
+    }
+
+    /// What standard output is.
+    pub(crate) const fn terminal(&self) -> Terminal {
+        self.terminal
     }
 
     /// Turns the lines of [`Ui::debug`] on or off.
@@ -68,6 +84,8 @@ impl Ui {
     /// Says what is being waited for, if somebody watches; the next words replace it.
     pub(crate) fn progress(&self, text: &str) {
         if self.watched {
+            // A line that wraps could not be taken away.
+            let text = clipped(text, Size::of(io::stderr()).columns - 1);
             self.tell(&format!("\r\x1b[K{text}"));
             self.unfinished.set(true);
         }

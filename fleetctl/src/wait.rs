@@ -64,6 +64,8 @@ struct Waiting<'a> {
     ui: &'a Ui,
     pending: BTreeMap<String, Pending>,
     total: usize,
+    /// How many got there.
+    reached: usize,
     begun: Instant,
     /// When a machine last said something of one of the units.
     heard: Instant,
@@ -112,6 +114,7 @@ pub(crate) async fn reach(
         ui,
         pending: BTreeMap::new(),
         total: awaited.len(),
+        reached: 0,
         begun: now,
         heard: now,
         bound: block.bound(),
@@ -171,11 +174,13 @@ impl Waiting<'_> {
             }
             Verdict::Reached(line) => {
                 self.pending.remove(name);
+                self.reached += 1;
                 self.ui.line(&line)?;
             }
             Verdict::Failed(sentence) => self.fail(name, &sentence),
             Verdict::Settled { reached, failed } => {
                 self.pending.remove(name);
+                self.reached += usize::from(failed.is_empty());
                 for line in reached {
                     self.ui.line(&line)?;
                 }
@@ -225,14 +230,11 @@ impl Waiting<'_> {
 
     fn show(&self) {
         let Some((name, pending)) = self.pending.iter().next() else { return };
-        let left = self.pending.len();
-        let others = if left > 1 { format!(" and {} more", left - 1) } else { String::new() };
-        let done = if self.total > 1 {
-            format!(" ({}/{} done)", self.total - left, self.total)
-        } else {
-            String::new()
-        };
-        self.ui.progress(&format!("{name}{others}: {}{done}", progress(&pending.why)));
+        let waiting = progress(name, &pending.why);
+        self.ui.progress(&match (self.total, self.reached) {
+            (1, _) => waiting,
+            (total, reached) => format!("{reached}/{total} {}, {waiting}", done(self.goal)),
+        });
     }
 
     fn lost(&self, error: ClientError) -> CommandError {
@@ -245,13 +247,25 @@ impl Waiting<'_> {
     }
 }
 
-fn progress(why: &Why) -> String {
+const fn done(goal: Goal) -> &'static str {
+    match goal {
+        Goal::Load => "loaded",
+        Goal::Start => "launched",
+        Goal::Stop => "stopped",
+        Goal::Unload => "unloaded",
+        Goal::Destroy => "destroyed",
+    }
+}
+
+fn progress(name: &str, why: &Why) -> String {
     match why {
-        Why::News => "waiting for fleet to act".to_owned(),
-        Why::Placement(_) => "waiting for a machine to take it".to_owned(),
-        Why::Machine(machine, None) => format!("waiting for {machine} to act"),
-        Why::Machine(machine, Some(problem)) => format!("{machine}: {problem}"),
-        Why::Job(machine, words) => format!("{words} on {machine}"),
+        Why::News => format!("waiting for fleet to act on {name}"),
+        Why::Placement(_) => format!("waiting for a machine to take {name}"),
+        Why::Machine(machine, None) => format!("waiting for {name} on {machine}"),
+        Why::Machine(machine, Some(problem)) => {
+            format!("waiting for {name} on {machine}: {problem}")
+        }
+        Why::Job(machine, words) => format!("waiting for {name} on {machine}: {words}"),
     }
 }
 
@@ -288,6 +302,7 @@ mod tests {
             ui: &ui,
             pending: BTreeMap::new(),
             total: 1,
+            reached: 0,
             begun,
             heard: begun + Duration::from_secs(100),
             bound,

@@ -3,6 +3,7 @@
 //! Speaks `/fleet/v2` where a command writes, waits or lists what may be long, and falls back to
 //! 1.0's `/fleet/v1` where the server knows no better. Other lists come from v1, which both have.
 
+mod details;
 mod endpoint;
 mod error;
 mod http;

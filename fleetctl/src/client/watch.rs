@@ -24,6 +24,9 @@ const MAX_QUERY: usize = 48 * 1024;
 /// 1.0's own rhythm of asking.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How often 1.0 is asked for a list that somebody looks at.
+const GLANCE: Duration = Duration::from_secs(2);
+
 /// The server says something every 15 s, be it an empty line: one that misses three of them is not
 /// there any more, even if nobody has closed the connection.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -58,10 +61,15 @@ struct Lines {
 }
 
 impl Client<'_> {
-    /// Begins to follow units.
+    /// Begins to follow units; no names stand for all.
     pub(crate) async fn watch(&self, names: BTreeSet<String>) -> Result<Watch<'_>, ClientError> {
         let source = self.open(&names).await?;
         Ok(Watch { client: self, names, source })
+    }
+
+    /// Begins to follow everything.
+    pub(crate) async fn watch_all(&self) -> Result<Watch<'_>, ClientError> {
+        self.watch(BTreeSet::new()).await
     }
 
     async fn open(&self, names: &BTreeSet<String>) -> Result<Source, ClientError> {
@@ -123,6 +131,29 @@ impl Watch<'_> {
                 return Ok(self.narrowed(update));
             }
         }
+    }
+
+    /// Waits until something has changed, or may have: at the beginning, after a break, and with 1.0
+    /// now and then. One attempt is made to take up a stream that has ended; a further call makes
+    /// another.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn changed(&mut self) -> Result<(), ClientError> {
+        match &mut self.source {
+            Source::Stream(lines) => {
+                if lines.next().await.is_none() {
+                    self.client.ui.debug(format_args!("the stream of changes ended"));
+                    tokio::time::sleep(PAUSE).await;
+                    self.source = self.client.open(&self.names).await?;
+                }
+            }
+            Source::Asking { first } => {
+                if !std::mem::take(first) {
+                    tokio::time::sleep(GLANCE).await;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes the stream up again; a fleetd that restarts is back soon.

@@ -3,23 +3,27 @@
 use fleet_units::api::Machine;
 use serde_json::{Value, json};
 
-use super::tell_health;
 use crate::client::{Client, ClientError};
 use crate::error::CommandError;
+use crate::filter::{Key, Subject};
 use crate::legend;
-use crate::table::{Column, ListArgs, text_or_null};
+use crate::list::{ListArgs, Listed, list};
+use crate::table::{Column, text_or_null};
 use crate::ui::Ui;
 
 /// List the machines of the cluster
 ///
 /// Columns: machine, ip, metadata.
+///
+/// Conditions of --filter: machine=ID or ADDRESS (the beginning of an id will do), and
+/// metadata=KEY=VALUE.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListMachinesArgs {
     #[command(flatten)]
     list: ListArgs,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MachineColumn {
     Machine,
     Ip,
@@ -30,6 +34,9 @@ impl Column for MachineColumn {
     type Row = Machine;
     const ALL: &'static [Self] = &[Self::Machine, Self::Ip, Self::Metadata];
     const DEFAULT: &'static [Self] = Self::ALL;
+
+    const KEYS: &'static [Key] = &[Key::Machine, Key::Metadata];
+    const STATES: &'static [&'static str] = &[];
 
     fn name(self) -> &'static str {
         match self {
@@ -57,6 +64,14 @@ impl Column for MachineColumn {
             Self::Metadata => json!(machine.metadata),
         }
     }
+
+    fn subject(machine: &Machine) -> Subject<'_> {
+        Subject {
+            machines: vec![(&machine.id, Some(&machine.primary_ip))],
+            metadata: Some(&machine.metadata),
+            ..Subject::default()
+        }
+    }
 }
 
 /// Prints the machines that are present, sorted by id.
@@ -65,16 +80,17 @@ pub(crate) async fn list_machines(
     client: &Client<'_>,
     ui: &Ui,
 ) -> Result<(), CommandError> {
-    let columns = args.list.columns::<MachineColumn>()?;
-    let machines = machines(client, ui).await.map_err(|error| {
-        CommandError::doing("Error retrieving list of active machines from fleet API", error)
-    })?;
-    args.list.print(ui, &columns, &machines)
+    list::<MachineColumn>(&args.list, client, ui, async |_| {
+        machines(client).await.map_err(|error| {
+            CommandError::doing("Error retrieving list of active machines from fleet API", error)
+        })
+    })
+    .await
 }
 
-async fn machines(client: &Client<'_>, ui: &Ui) -> Result<Vec<Machine>, ClientError> {
-    let mut machines = client.machines().await?;
-    tell_health(client.health().await?, ui);
-    machines.sort_by(|left, right| left.id.cmp(&right.id));
-    Ok(machines)
+async fn machines(client: &Client<'_>) -> Result<Listed<Machine>, ClientError> {
+    let mut rows = client.machines().await?;
+    let health = client.health().await?;
+    rows.sort_by(|left, right| left.id.cmp(&right.id));
+    Ok(Listed { rows, health })
 }

@@ -4,16 +4,22 @@ use fleet_units::api::UnitState;
 use fleet_units::api::v2::StateList;
 use serde_json::{Value, json};
 
-use super::tell_health;
-use crate::client::{Client, ClientError};
+use super::systemd_states::{STATES, active_tone, load_tone};
+use crate::client::Client;
 use crate::error::CommandError;
+use crate::filter::{Key, Subject};
 use crate::legend::{self, Addresses};
-use crate::table::{Column, ListArgs, hash, text_or_null};
+use crate::list::{ListArgs, Listed, list};
+use crate::table::{Column, hash, text_or_null};
+use crate::terminal::Tone;
 use crate::ui::Ui;
 
 /// List units as systemd sees them on their machines
 ///
-/// Columns: unit, load, active, sub, machine, hash, and ip with --json.
+/// Columns: unit, load, active, sub, machine, ip, hash.
+///
+/// Conditions of --filter: name=GLOB, machine=ID or ADDRESS (the beginning of an id will do), and
+/// state=WORD, which may be systemd's active, load or sub-state.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListUnitsArgs {
     #[command(flatten)]
@@ -26,7 +32,7 @@ struct Row {
     address: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UnitColumn {
     Unit,
     Load,
@@ -42,6 +48,9 @@ impl Column for UnitColumn {
     const ALL: &'static [Self] =
         &[Self::Unit, Self::Load, Self::Active, Self::Sub, Self::Machine, Self::Ip, Self::Hash];
     const DEFAULT: &'static [Self] = &[Self::Unit, Self::Machine, Self::Active, Self::Sub];
+
+    const KEYS: &'static [Key] = &[Key::Name, Key::State, Key::Machine];
+    const STATES: &'static [&'static str] = STATES;
 
     fn name(self) -> &'static str {
         match self {
@@ -80,6 +89,26 @@ impl Column for UnitColumn {
             Self::Hash => text_or_null(&state.hash),
         }
     }
+
+    fn subject(row: &Row) -> Subject<'_> {
+        let Row { state, address } = row;
+        let states =
+            [&state.systemd_active_state, &state.systemd_load_state, &state.systemd_sub_state];
+        Subject {
+            name: &state.name,
+            states: states.map(String::as_str).to_vec(),
+            machines: vec![(&state.machine_id, address.as_deref())],
+            metadata: None,
+        }
+    }
+
+    fn tone(self, row: &Row) -> Tone {
+        match self {
+            Self::Active | Self::Sub => active_tone(&row.state.systemd_active_state),
+            Self::Load => load_tone(&row.state.systemd_load_state),
+            Self::Unit | Self::Machine | Self::Ip | Self::Hash => Tone::Plain,
+        }
+    }
 }
 
 /// Prints what machines report of units, sorted by unit and machine.
@@ -88,17 +117,18 @@ pub(crate) async fn list_units(
     client: &Client<'_>,
     ui: &Ui,
 ) -> Result<(), CommandError> {
-    let columns = args.list.columns::<UnitColumn>()?;
-    let rows = rows(client, ui).await.map_err(|error| {
-        CommandError::doing("Error retrieving list of units from repository", error)
-    })?;
-    args.list.print(ui, &columns, &rows)
+    list::<UnitColumn>(&args.list, client, ui, async |_| {
+        let states = client.states().await.map_err(|error| {
+            CommandError::doing("Error retrieving list of units from repository", error)
+        })?;
+        Ok(listed(states))
+    })
+    .await
 }
 
-async fn rows(client: &Client<'_>, ui: &Ui) -> Result<Vec<Row>, ClientError> {
-    let StateList { mut states, machines, health, .. } = client.states().await?;
+fn listed(list: StateList) -> Listed<Row> {
+    let StateList { mut states, machines, health, .. } = list;
     let addresses: Addresses = machines.into_iter().collect();
-    tell_health(health, ui);
     states.sort_by(|left, right| {
         (&left.name, &left.machine_id).cmp(&(&right.name, &right.machine_id))
     });
@@ -106,5 +136,5 @@ async fn rows(client: &Client<'_>, ui: &Ui) -> Result<Vec<Row>, ClientError> {
         address: addresses.of(&state.machine_id).map(str::to_owned),
         state,
     };
-    Ok(states.into_iter().map(row).collect())
+    Listed { rows: states.into_iter().map(row).collect(), health }
 }

@@ -5,6 +5,7 @@
 //! units that are meant by `web@*`.
 
 pub(crate) mod cat;
+mod copies;
 pub(crate) mod destroy;
 pub(crate) mod fd_forward;
 pub(crate) mod journal;
@@ -13,14 +14,16 @@ pub(crate) mod list_unit_files;
 pub(crate) mod list_units;
 pub(crate) mod load;
 mod lower;
-mod patterns;
+pub(crate) mod patterns;
 mod raise;
 pub(crate) mod restart;
 pub(crate) mod ssh;
 pub(crate) mod start;
 pub(crate) mod status;
+mod status_json;
 pub(crate) mod stop;
 pub(crate) mod submit;
+mod systemd_states;
 pub(crate) mod unload;
 pub(crate) mod verify;
 mod whereabouts;
@@ -59,18 +62,19 @@ fn triggered(name: &str, global: bool, verb: &str) -> String {
     format!("Triggered {global}unit {name} {verb}")
 }
 
-/// Tells what is wrong in the cluster: documents that lists lack, units that wait for machines.
-fn tell_health(health: Health, ui: &Ui) {
+/// Says what is wrong in the cluster: documents that lists lack, units that wait for machines.
+pub(crate) fn warnings(health: &Health) -> Vec<String> {
     let Health { unreadable, hold } = health;
-    for document in unreadable {
-        ui.note(&format!("WARNING: cannot read {}: {}", document.key, document.reason));
-    }
-    if let Some(Hold { machines, key }) = hold {
+    let unreadable = unreadable
+        .iter()
+        .map(|document| format!("WARNING: cannot read {}: {}", document.key, document.reason));
+    let hold = hold.iter().map(|Hold { machines, key }| {
         let machines: Vec<_> = machines.iter().map(|id| legend::machine(id, None, false)).collect();
-        ui.note(&format!(
+        format!(
             "WARNING: most machines vanished at once ({}): units stay where they are until they \
              return, or until you run: etcdctl del {key}",
             machines.join(" ")
-        ));
-    }
+        )
+    });
+    unreadable.chain(hold).collect()
 }

@@ -1,6 +1,7 @@
 //! `fleetctl status`
 
 use super::patterns::{Expanded, Scope, expand};
+use super::status_json::status_json;
 use super::whereabouts::{MachineArgs, Map, goals};
 use super::{name_of, no_units_given};
 use crate::client::Client;
@@ -18,6 +19,9 @@ pub(crate) struct StatusArgs {
     units: Vec<String>,
     #[command(flatten)]
     machine: MachineArgs,
+    /// Print a JSON array of units, with what fleet knows and what systemd says, for programs
+    #[arg(long)]
+    json: bool,
     /// Has no effect: there is nothing to wait for
     #[arg(long, hide = true)]
     no_block: bool,
@@ -38,6 +42,9 @@ pub(crate) async fn status(
     let mut ended = Ok(());
     for problem in problems {
         ended = ended.and(Err(CommandError::failed(problem.to_string()).tell(ui)));
+    }
+    if args.json {
+        return ended.and(status_json(&words, &args.machine, client, ui, ssh).await);
     }
     let map = Map::of(client, &args.machine).await?;
     let mut printed = false;

@@ -126,11 +126,18 @@ impl Map {
         ssh: &Ssh<'_>,
         words: &[&str],
     ) -> Result<Vec<Program>, CommandError> {
-        let program = |machine: &String| {
-            let line = ssh.program(&self.place(machine)?, words);
-            Ok(Program { machine: legend::short(machine, self.addresses.of(machine)), line })
-        };
-        goals.machines.iter().map(program).collect()
+        goals.machines.iter().map(|machine| self.program(machine, ssh, words)).collect()
+    }
+
+    /// Gives the program that has these words on a machine.
+    pub(super) fn program(
+        &self,
+        machine: &str,
+        ssh: &Ssh<'_>,
+        words: &[&str],
+    ) -> Result<Program, CommandError> {
+        let line = ssh.program(&self.place(machine)?, words);
+        Ok(Program { machine: legend::short(machine, self.addresses.of(machine)), line })
     }
 }
 

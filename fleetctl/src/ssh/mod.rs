@@ -7,7 +7,7 @@ mod tunnel;
 
 use std::io::{self, IsTerminal};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 
 pub(crate) use address::Address;
 pub(crate) use follow::{Program, follow};
@@ -123,6 +123,25 @@ impl<'a> Ssh<'a> {
             worst = if worst == 0 { code } else { worst };
         }
         ended(worst)
+    }
+
+    /// Runs a program and gives what it prints; of one that does not end well, why.
+    pub(crate) async fn printed(&self, program: &Program) -> Result<String, CommandError> {
+        let Some(command) = self.command(&program.line) else { return Ok(String::new()) };
+        let mut command = tokio::process::Command::from(command);
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
+        let output = output.map_err(|error| cannot_run(&program.line, error))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let words = String::from_utf8_lossy(&output.stderr);
+        let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let name = program.line.first().map_or("ssh", String::as_str);
+        Err(CommandError::failed(format!(
+            "{name} ended with exit code {}: {}",
+            code(output.status),
+            last.trim()
+        )))
     }
 
     /// Becomes a program, so that signals, terminal and exit code are its own; comes back only if

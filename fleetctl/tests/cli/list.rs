@@ -5,11 +5,11 @@ use std::process::Stdio;
 use crate::program::Fleetctl;
 use crate::server::{Script, Server};
 
-const MACHINES: &str = r#"{"machines":[
+pub(crate) const MACHINES: &str = r#"{"machines":[
     {"id":"c9de9451-6a6f-1d80-b7e6-46e996bfc4d1","primaryIP":"10.10.1.3","metadata":{"disk":"ssd","az":"a"}},
     {"id":"148a18ff-6e95-4cd8-92da-c9de9bb90d5a"}]}"#;
 
-const UNITS: &str = r#"{"units":[
+pub(crate) const UNITS: &str = r#"{"units":[
     {"name":"web.service","desiredState":"launched","currentState":"launched",
      "machineID":"c9de9451-6a6f-1d80-b7e6-46e996bfc4d1","options":[
         {"section":"Unit","name":"Description","value":"The web"},
@@ -19,7 +19,7 @@ const UNITS: &str = r#"{"units":[
     {"name":"idle.service","desiredState":"inactive","currentState":"inactive",
      "options":[{"section":"Service","name":"ExecStart","value":"/bin/sleep 100"}]}]}"#;
 
-const STATES: &str = r#"{"states":[
+pub(crate) const STATES: &str = r#"{"states":[
     {"name":"web.service","machineID":"c9de9451-6a6f-1d80-b7e6-46e996bfc4d1",
      "hash":"1c6fb6f3684bafb0c173d8b8b957ceff031180c1",
      "systemdLoadState":"loaded","systemdActiveState":"active","systemdSubState":"running"},
@@ -34,7 +34,7 @@ fn server() -> Server {
         .serve()
 }
 
-fn run(words: &[&str]) -> String {
+pub(crate) fn run(words: &[&str]) -> String {
     Fleetctl::at(&server(), words).run().to_string()
 }
 

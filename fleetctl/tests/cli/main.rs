@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod change;
 #[cfg(test)]
+mod choose;
+#[cfg(test)]
 mod global;
 #[cfg(test)]
 mod list;
+#[cfg(test)]
+mod live;
 #[cfg(test)]
 mod patterns;
 #[cfg(test)]

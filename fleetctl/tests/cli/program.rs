@@ -26,6 +26,22 @@ impl Fleetctl {
         Self::new(words).env("FLEETCTL_ENDPOINT", &server.endpoint())
     }
 
+    /// Runs on a terminal of that size, which gets what both outputs say.
+    pub(crate) fn on_terminal(server: &Server, words: &str, columns: u16, rows: u16) -> Self {
+        let line = format!(
+            "stty cols {columns} rows {rows}; exec {} {words}",
+            env!("CARGO_BIN_EXE_fleetctl")
+        );
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.env_clear().stdin(Stdio::null());
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        let of_terminal = Self(command).env("TERM", "xterm");
+        of_terminal.env("FLEETCTL_ENDPOINT", &server.endpoint())
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.0.env(name, value);
         self

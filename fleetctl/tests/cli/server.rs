@@ -19,6 +19,10 @@ pub(crate) struct Script {
     hangs_up: bool,
     /// What answers after the first PUT, after the second and so on.
     later: Vec<Self>,
+    /// Bodies that come one after the other, by path; the last comes again and again.
+    in_turn: BTreeMap<String, Vec<String>>,
+    /// What has to have been asked for before the later lines come; else it is a write.
+    cue: Option<String>,
 }
 
 impl Script {
@@ -30,6 +34,18 @@ impl Script {
     pub(crate) fn on(mut self, request: &str, status: u16, body: &str) -> Self {
         self.answers.insert(request.to_owned(), (status, body.to_owned()));
         self
+    }
+
+    /// Answers `METHOD PATH` with another body each time, until the last.
+    pub(crate) fn in_turn(mut self, request: &str, bodies: &[&str]) -> Self {
+        let bodies = bodies.iter().map(ToString::to_string).collect();
+        self.in_turn.insert(request.to_owned(), bodies);
+        self
+    }
+
+    /// Streams the later lines once this was asked for, not once something was written.
+    pub(crate) fn after(self, request: &str) -> Self {
+        Self { cue: Some(request.to_owned()), ..self }
     }
 
     /// Streams some lines at once, and others once something was written.
@@ -95,6 +111,7 @@ struct State {
     script: Script,
     writes: Mutex<Vec<String>>,
     requests: Mutex<(usize, Vec<String>)>,
+    asked: Condvar,
     written: Condvar,
 }
 
@@ -116,7 +133,7 @@ impl State {
         mut stream: &UnixStream,
         (method, path, body): (String, String, Vec<u8>),
     ) -> std::io::Result<()> {
-        self.requests.lock().unwrap().1.push(format!("{method} {path}"));
+        let asked = self.ask(&format!("{method} {path}"));
         let bare = path.split('?').next().unwrap_or_default();
         if let (true, Some((first, later))) = (bare == "/fleet/v2/events", &self.script.events) {
             return self.stream(stream, first, later);
@@ -137,7 +154,32 @@ impl State {
         let exact = answers.get(&format!("{method} {path}"));
         let answer = exact.or_else(|| answers.get(&format!("{method} {bare}")));
         let (status, body) = answer.unwrap_or(&nothing);
+        let turns = self.script.in_turn.get(&format!("{method} {bare}"));
+        let turn = turns.and_then(|turns| turns.get(asked - 1).or(turns.last()));
+        let (status, body) = turn.map_or((status, body), |body| (&200, body));
         write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    /// Notes a request, and says how often it has been made.
+    fn ask(&self, request: &str) -> usize {
+        let mut requests = self.requests.lock().unwrap();
+        requests.1.push(request.to_owned());
+        self.asked.notify_all();
+        requests.1.iter().filter(|earlier| *earlier == request).count()
+    }
+
+    fn await_cue(&self) {
+        if let Some(cue) = &self.script.cue {
+            let mut requests = self.requests.lock().unwrap();
+            while !requests.1.contains(cue) {
+                requests = self.asked.wait(requests).unwrap();
+            }
+            return;
+        }
+        let mut writes = self.writes.lock().unwrap();
+        while writes.is_empty() {
+            writes = self.written.wait(writes).unwrap();
+        }
     }
 
     fn stream(
@@ -150,11 +192,7 @@ impl State {
         for line in first {
             chunk(stream, line)?;
         }
-        let mut writes = self.writes.lock().unwrap();
-        while writes.is_empty() {
-            writes = self.written.wait(writes).unwrap();
-        }
-        drop(writes);
+        self.await_cue();
         for line in later {
             chunk(stream, line)?;
         }

@@ -123,3 +123,145 @@ fn this_machine_is_asked_directly() {
         .run();
     assert_eq!(ended.to_string(), "systemctl status -l a.service\nexit 3");
 }
+
+/// Makes a program that tells systemd's properties of a unit.
+fn systemctl_show(directory: &TempDir, properties: &str) -> String {
+    let path = directory.path().join("ssh");
+    fs::write(&path, format!("#!/bin/sh\nprintf '{properties}'\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn programs_get_what_fleet_knows_and_what_systemd_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = systemctl_show(
+        &directory,
+        "LoadState=loaded\\nActiveState=failed\\nMainPID=0\\nResult=exit-code\\n",
+    );
+    let copy = |machine: &str| {
+        format!(
+            r#"{{"machine":"{machine}","current":"launched","load":"loaded","active":"failed","sub":"failed","job":"failed","problem":"systemd's job failed","hash":"b4d419b"}}"#
+        )
+    };
+    let unit = format!(
+        r#"{{"units":[{{"name":"a.service","uid":4,"generation":1,"desiredState":"launched","currentState":"launched","machines":[{},{}]}}]}}"#,
+        copy("m1"),
+        copy("m3"),
+    );
+    let script = || script("m1").on("GET /fleet/v2/units", 200, &unit);
+    insta::assert_snapshot!(run(script(), &ssh, &["status", "--json", "a", "lost"]), @r#"
+    [
+      {
+        "copies": [
+          {
+            "absent": false,
+            "active": "failed",
+            "error": null,
+            "hash": "b4d419b",
+            "ip": null,
+            "job": "failed",
+            "leaving": false,
+            "load": "loaded",
+            "machine": "m1",
+            "problem": "systemd's job failed",
+            "sub": "failed",
+            "systemd": {
+              "ActiveState": "failed",
+              "LoadState": "loaded",
+              "MainPID": "0",
+              "Result": "exit-code"
+            }
+          },
+          {
+            "absent": false,
+            "active": "failed",
+            "error": "Could not determine address of machine m3.",
+            "hash": "b4d419b",
+            "ip": null,
+            "job": "failed",
+            "leaving": false,
+            "load": "loaded",
+            "machine": "m3",
+            "problem": "systemd's job failed",
+            "sub": "failed",
+            "systemd": null
+          }
+        ],
+        "dstate": "launched",
+        "global": false,
+        "obstacles": null,
+        "state": "launched",
+        "unit": "a.service"
+      }
+    ]
+    ! Unit lost.service does not exist.
+    exit 1
+    "#);
+    let one = run(script(), &ssh, &["status", "--json", "--machine=m1", "a"]);
+    assert!(one.ends_with("\nexit 3"), "{one}");
+}
+
+#[test]
+fn a_unit_that_waits_for_a_place_has_obstacles_in_place_of_copies() {
+    let unit = r#"{"units":[{"name":"a.service","uid":4,"desiredState":"launched","currentState":"inactive","obstacles":[{"machine":"m1","address":"10.0.0.1","reason":"lacks disk=ssd"}]}]}"#;
+    let script = script("m1").on("GET /fleet/v2/units", 200, unit);
+    insta::assert_snapshot!(run(script, "ssh", &["status", "--json", "a"]), @r#"
+    [
+      {
+        "copies": [],
+        "dstate": "launched",
+        "global": false,
+        "obstacles": [
+          {
+            "ip": "10.0.0.1",
+            "machine": "m1",
+            "reason": "lacks disk=ssd"
+          }
+        ],
+        "state": "inactive",
+        "unit": "a.service"
+      }
+    ]
+    exit 3
+    "#);
+}
+
+#[test]
+fn an_older_server_tells_programs_what_it_knows() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = systemctl_show(&directory, "LoadState=loaded\\nActiveState=active\\n");
+    let state = r#"{"states":[{"name":"a.service","machineID":"m1","systemdLoadState":"loaded","systemdActiveState":"active","systemdSubState":"running"}]}"#;
+    let script = script("m1").on("GET /fleet/v1/state?unitName=a.service", 200, state);
+    insta::assert_snapshot!(run(script, &ssh, &["status", "--json", "a"]), @r#"
+    [
+      {
+        "copies": [
+          {
+            "absent": false,
+            "active": "active",
+            "error": null,
+            "hash": null,
+            "ip": "10.0.0.1",
+            "job": "done",
+            "leaving": false,
+            "load": "loaded",
+            "machine": "m1",
+            "problem": null,
+            "sub": "running",
+            "systemd": {
+              "ActiveState": "active",
+              "LoadState": "loaded"
+            }
+          }
+        ],
+        "dstate": "launched",
+        "global": false,
+        "obstacles": null,
+        "state": "launched",
+        "unit": "a.service"
+      }
+    ]
+    exit 0
+    "#);
+}
