@@ -7,7 +7,7 @@ use fleet_units::nearest;
 use super::multipart::decode_base64;
 use super::tokens;
 use crate::facts::Facts;
-use crate::problem::{Position, Problem};
+use crate::problem::{Position, Problem, Severity};
 use crate::yaml::scalar::{Number, truth_of};
 use crate::yaml::{Key, Node, Scalar, Style, Value, join};
 
@@ -105,7 +105,7 @@ impl Reader<'_> {
 
     fn todays_name(&mut self, at: &At<'_>, key: &Key, known: Known) -> String {
         let name = key.name();
-        let Some((_, new)) = known.renamed.iter().find(|(old, _)| *old == name) else {
+        let Some((_, new)) = find(known.renamed, &name) else {
             return name;
         };
         let text = format!("old key {} is read as `{new}`", quote(&key.written));
@@ -203,7 +203,8 @@ impl Reader<'_> {
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
-        let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let all: Vec<&str> =
+            words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect();
         let meant = nearest(&text, all.iter().copied());
         let meant = meant.map_or_else(String::new, |word| format!(": did you mean `{word}`?"));
         self.error(
@@ -234,7 +235,7 @@ impl Reader<'_> {
 
     fn wrong_type(&mut self, at: &At<'_>, wanted: &str) {
         let found = match &at.node.value {
-            Value::Scalar(_) => "text",
+            Value::Scalar(_) => "a single value",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
         };
@@ -251,19 +252,33 @@ pub(super) fn quote(text: &str) -> String {
 
 fn unknown(path: &str, key: &Key, known: Known) -> Problem {
     let name = key.name();
-    let at = (key.position, path);
+    // What is no name at all may be content that is indented wrongly, and a secret.
+    let is_name = !name.is_empty()
+        && name.len() <= MAX_QUOTE
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    if !is_name {
+        let text =
+            "a line that is no key: the text of a value must be indented further than its key";
+        return Problem::warning(key.position, path, text);
+    }
     let shown = quote(&key.written);
-    if let Some((_, why)) = known.foreign.iter().find(|(foreign, _)| *foreign == name) {
-        return Problem::warning(at.0, at.1, format!("key {shown} is ignored: {why}"));
-    }
-    if let Some((_, place)) = known.elsewhere.iter().find(|(key, _)| *key == name) {
-        return Problem::error(at.0, at.1, format!("key {shown} belongs {place}"));
-    }
-    let all = known.keys.iter().copied();
-    match nearest(&name, all) {
-        Some(meant) => {
-            Problem::error(at.0, at.1, format!("unknown key {shown}: did you mean `{meant}`?"))
-        }
-        None => Problem::warning(at.0, at.1, format!("unknown key {shown}, which is ignored")),
-    }
+    let path = join(path, &name);
+    let (is_error, text) = if let Some((_, why)) = find(known.foreign, &name) {
+        (false, format!("key {shown} is ignored: {why}"))
+    } else if let Some((_, place)) = find(known.elsewhere, &name) {
+        (true, format!("key {shown} belongs {place}"))
+    } else if let Some(meant) = nearest(&name, known.keys.iter().copied()) {
+        (true, format!("unknown key {shown}: did you mean `{meant}`?"))
+    } else {
+        (false, format!("unknown key {shown}, which is ignored"))
+    };
+    let severity = if is_error { Severity::Error } else { Severity::Warning };
+    Problem { severity, position: key.position, path, text }
+}
+
+fn find(
+    words: &'static [(&'static str, &'static str)],
+    name: &str,
+) -> Option<&'static (&'static str, &'static str)> {
+    words.iter().find(|(word, _)| *word == name)
 }

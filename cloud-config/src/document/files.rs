@@ -112,9 +112,8 @@ fn is_file(reader: &mut Reader<'_>, at: &At<'_>, path: &PathBuf) -> bool {
 }
 
 fn content<'a>(reader: &mut Reader<'_>, item: &At<'a>, fields: &Fields<'a>) -> Option<Vec<u8>> {
-    let words = ENCODINGS.map(|(word, encoding)| (word, encoding));
     let encoding = match fields.get("encoding") {
-        Some(at) => reader.word(at, &words)?,
+        Some(at) => reader.word(at, &ENCODINGS)?,
         None => Encoding { base64: false, gzip: false },
     };
     let at = fields.get("content").unwrap_or(item);

@@ -78,9 +78,13 @@ fn collect(
     }
     let number = found.len() + 1;
     let encoding = headers.value("content-transfer-encoding").trim().to_ascii_lowercase();
-    let body = decode(&bytes[start..], &encoding)
+    let mut body = decode(&bytes[start..], &encoding)
         .map_err(|problem| MultipartError::Encoding(number, problem))?;
     let is_plain = matches!(encoding.as_str(), "" | "7bit" | "8bit" | "binary");
+    // Mail ends its lines so; the text that was sent did not.
+    if is_plain && encoding != "binary" && bytes[..start].ends_with(b"\r\n") {
+        body = without_returns(&body);
+    }
     let name = headers.parameter("content-disposition", "filename");
     found.push(Part {
         number,
@@ -129,6 +133,15 @@ fn without_break(bytes: &[u8], start: usize, end: usize) -> usize {
     let text = &bytes[start..end];
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     start + text.strip_suffix(b"\r").unwrap_or(text).len()
+}
+
+fn without_returns(text: &[u8]) -> Vec<u8> {
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    let bare = lines.flat_map(|line| match line.strip_suffix(b"\r\n") {
+        Some(line) => [line, b"\n"],
+        None => [line, b""],
+    });
+    bare.flatten().copied().collect()
 }
 
 fn lines_in(bytes: &[u8]) -> usize {

@@ -26,7 +26,8 @@ pub(super) fn check(reader: &mut Reader<'_>, at: &At<'_>, text: &str, place: Opt
         Err(error) => {
             // systemd passes over such a line, and starts the unit; fleet takes no such unit.
             let severity = if is_fleets { Severity::Error } else { Severity::Warning };
-            let (position, text) = explain(at, text, &error);
+            let fate = if is_fleets { "refused by fleet" } else { "ignored by systemd" };
+            let (position, text) = explain(at, text, &error, fate);
             reader.problems.push(Problem { severity, position, path: at.path.clone(), text });
         }
     }
@@ -54,7 +55,7 @@ fn check_directives(
 }
 
 /// Where the error is, and what it is. The line itself is not told: it may hold a secret.
-fn explain(at: &At<'_>, text: &str, error: &ParseError) -> (Position, String) {
+fn explain(at: &At<'_>, text: &str, error: &ParseError, fate: &str) -> (Position, String) {
     let fault = match &error.kind {
         ParseErrorKind::NotText => "holds a character that no unit file has",
         ParseErrorKind::NoSection { .. } => "no [Section] header, such as [Service], is before it",
@@ -63,12 +64,10 @@ fn explain(at: &At<'_>, text: &str, error: &ParseError) -> (Position, String) {
         ParseErrorKind::NoEquals { .. } => "has no `=`, and is neither a header nor a comment",
     };
     match line_of(at, text, error.line) {
-        Some(position) => {
-            (position, format!("this line of the unit is ignored by systemd: {fault}"))
-        }
+        Some(position) => (position, format!("this line of the unit is {fate}: {fault}")),
         None => {
             let line = error.line;
-            (at.position(), format!("line {line} of the unit is ignored by systemd: {fault}"))
+            (at.position(), format!("line {line} of the unit is {fate}: {fault}"))
         }
     }
 }

@@ -14,14 +14,15 @@ const DROP_IN_KEYS: Known = Known::only(&["name", "content"]);
 /// Suffixes of files that systemd-networkd reads.
 const NETWORK: [&str; 3] = ["network", "netdev", "link"];
 
-const COMMANDS: [(&str, UnitCommand); 7] = [
-    ("start", UnitCommand::Start),
-    ("stop", UnitCommand::Stop),
-    ("restart", UnitCommand::Restart),
-    ("reload", UnitCommand::Reload),
-    ("try-restart", UnitCommand::TryRestart),
-    ("reload-or-restart", UnitCommand::ReloadOrRestart),
-    ("reload-or-try-restart", UnitCommand::ReloadOrTryRestart),
+const COMMANDS: [(&str, Option<UnitCommand>); 8] = [
+    ("start", Some(UnitCommand::Start)),
+    ("stop", Some(UnitCommand::Stop)),
+    ("restart", Some(UnitCommand::Restart)),
+    ("reload", Some(UnitCommand::Reload)),
+    ("try-restart", Some(UnitCommand::TryRestart)),
+    ("reload-or-restart", Some(UnitCommand::ReloadOrRestart)),
+    ("reload-or-try-restart", Some(UnitCommand::ReloadOrTryRestart)),
+    ("", None),
 ];
 
 /// Reads the units of a list.
@@ -60,7 +61,7 @@ fn unit<'a>(reader: &mut Reader<'_>, item: &At<'a>, fields: &Fields<'a>) -> Opti
         runtime: runtime.unwrap_or_default(),
         mask,
         enable,
-        command: fields.get("command").and_then(|at| command(reader, at)),
+        command: fields.get("command").and_then(|at| reader.word(at, &COMMANDS)).flatten(),
         drop_ins: fields.get("drop_ins").map(|at| drop_ins(reader, at)).unwrap_or_default(),
         cluster,
     };
@@ -71,14 +72,6 @@ fn unit<'a>(reader: &mut Reader<'_>, item: &At<'a>, fields: &Fields<'a>) -> Opti
     }
     check_command(reader, fields, &unit);
     Some(unit)
-}
-
-/// Reads an old word for nothing too: an empty one.
-fn command(reader: &mut Reader<'_>, at: &At<'_>) -> Option<UnitCommand> {
-    if reader.line(at).is_some_and(|word| word.is_empty()) {
-        return None;
-    }
-    reader.word(at, &COMMANDS)
 }
 
 fn name(reader: &mut Reader<'_>, at: &At<'_>) -> Option<String> {

@@ -9,13 +9,20 @@ use crate::problem::Position;
 /// Puts an error of the parser into words, and finds its place where the parser is beyond it.
 pub(super) fn explain(error: &ScanError, text: &str) -> SyntaxError {
     let info = error.info();
-    let at = position(*error.marker());
-    if info.contains("tab") {
-        let found = tab_in_blanks(text, at.line).unwrap_or(at);
-        return SyntaxError::new(found, "a tab where blanks should be: write blanks");
+    let marker = position(*error.marker());
+    let needs_colon = info == "simple key expect ':'" || info == "simple key expected";
+    let is_beyond = needs_colon || marker.line > text.lines().count();
+    let at = if is_beyond { last_text(text, marker) } else { marker };
+    let after_colon = info.contains("must be followed by a valid YAML whitespace");
+    let tab =
+        if info.contains("tab") { Some(tab_in_blanks(text, at.line).unwrap_or(at)) } else { None };
+    let tab = tab
+        .or_else(|| tab_in_blanks(text, at.line).filter(|tab| after_colon && tab.line == at.line));
+    if let Some(tab) = tab {
+        return SyntaxError::new(tab, TAB);
     }
-    if info == "simple key expect ':'" || info == "simple key expected" {
-        return SyntaxError::new(last_text(text, at), "a key without `:`: write `key: value`");
+    if needs_colon {
+        return SyntaxError::new(at, "a key without `:`: write `key: value`");
     }
     if let Some(character) = info.strip_prefix("unexpected character: `") {
         let character = character.trim_end_matches('\'');
@@ -30,6 +37,8 @@ pub(super) fn explain(error: &ScanError, text: &str) -> SyntaxError {
         |(_, sentence)| SyntaxError::new(at, *sentence),
     )
 }
+
+const TAB: &str = "a tab where blanks should be: write blanks";
 
 /// Parts of the parser's messages, and what to tell instead.
 const EXPLAINED: [(&str, &str); 14] = [
@@ -61,9 +70,7 @@ const EXPLAINED: [(&str, &str); 14] = [
 
 /// An error for a text in which only a tab is to be seen: somebody meant something by it.
 pub(super) fn only_blanks(text: &str) -> Result<(), SyntaxError> {
-    tab_in_blanks(text, 1).map_or(Ok(()), |found| {
-        Err(SyntaxError::new(found, "a tab where blanks should be: write blanks"))
-    })
+    tab_in_blanks(text, 1).map_or(Ok(()), |found| Err(SyntaxError::new(found, TAB)))
 }
 
 /// The first tab before the text of a line, or directly after its key, from line `from`.

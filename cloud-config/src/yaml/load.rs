@@ -236,9 +236,10 @@ fn as_key(node: Node) -> Result<Key, SyntaxError> {
             plain: scalar.style == Style::Plain,
             written: scalar.text,
         }),
-        Value::List(_) | Value::Map(_) => {
-            Err(SyntaxError::new(node.position, "a key must be text, not a list or map"))
-        }
+        Value::List(_) | Value::Map(_) => Err(SyntaxError::new(
+            node.position,
+            "a key must be text, not a list or map: a value that begins with `{` or `[` must be in quotes",
+        )),
     }
 }
 

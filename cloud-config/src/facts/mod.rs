@@ -1,6 +1,12 @@
 //! What is known of a host before its document is read.
 
+mod environment;
+mod interfaces;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+pub use interfaces::{Interface, Interfaces};
 
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +15,13 @@ pub struct Fact<T> {
     pub value: T,
     /// Such as `the metadata of EC2`, `COREOS_PRIVATE_IPV4 in /etc/environment`, `interface eth0`.
     pub origin: String,
+}
+
+impl<T> Fact<T> {
+    /// A value from a place, if that has one.
+    pub fn of(value: Option<T>, origin: &str) -> Option<Self> {
+        value.map(|value| Self { value, origin: origin.to_owned() })
+    }
 }
 
 /// Addresses of the host, which tokens such as `$private_ipv4` stand for.
@@ -30,19 +43,45 @@ impl Facts {
     /// Addresses of the ranges that are reserved for documentation.
     #[must_use]
     pub fn sample() -> Self {
-        let origin = || "an address for documentation".to_owned();
+        let origin = "an address for documentation";
+        let ipv6 = |net| Ipv6Addr::new(0x2001, 0xdb8, net, 0, 0, 0, 0, 1);
         Self {
-            public_ipv4: Some(Fact { value: Ipv4Addr::new(198, 51, 100, 1), origin: origin() }),
-            private_ipv4: Some(Fact { value: Ipv4Addr::new(192, 0, 2, 1), origin: origin() }),
-            public_ipv6: Some(Fact {
-                value: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
-                origin: origin(),
-            }),
-            private_ipv6: Some(Fact {
-                value: Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1),
-                origin: origin(),
-            }),
+            public_ipv4: Fact::of(Some(Ipv4Addr::new(198, 51, 100, 1)), origin),
+            private_ipv4: Fact::of(Some(Ipv4Addr::new(192, 0, 2, 1)), origin),
+            public_ipv6: Fact::of(Some(ipv6(0)), origin),
+            private_ipv6: Fact::of(Some(ipv6(1)), origin),
             tried: Vec::new(),
+        }
+    }
+
+    /// The addresses of a host, from the first place that knows each: the metadata of `cloud`, the
+    /// environment of this program, /etc/environment below `root`, and the interfaces, if `root` is
+    /// that of this host.
+    #[must_use]
+    pub fn of_host(root: &Path, metadata: &Metadata, cloud: Option<&str>) -> Self {
+        let text = std::fs::read(root.join("etc/environment")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let interfaces = match root == Path::new("/") {
+            true => Interfaces::of_this_host().facts(),
+            false => Self::default(),
+        };
+        Self::of_metadata(metadata, cloud)
+            .or(environment::facts(&|name| std::env::var(name).ok(), "the environment"))
+            .or(environment::facts(&|name| environment::variable(&text, name), "/etc/environment"))
+            .or(interfaces)
+    }
+
+    /// The addresses that a cloud tells; `cloud` is its name for people.
+    #[must_use]
+    pub fn of_metadata(metadata: &Metadata, cloud: Option<&str>) -> Self {
+        let place = cloud
+            .map_or_else(|| "the metadata".to_owned(), |cloud| format!("the metadata of {cloud}"));
+        Self {
+            public_ipv4: Fact::of(metadata.public_ipv4, &place),
+            private_ipv4: Fact::of(metadata.private_ipv4, &place),
+            public_ipv6: Fact::of(metadata.public_ipv6, &place),
+            private_ipv6: Fact::of(metadata.private_ipv6, &place),
+            tried: cloud.map(|_| place).into_iter().collect(),
         }
     }
 
