@@ -1,5 +1,6 @@
 //! Which states have to be written when. Pure: time is an argument. What an operator waits for is
-//! due at once; everything else at most once a second per unit; nothing at rest.
+//! due at once, that a job runs only if it does not end soon; everything else at most once a second
+//! per unit; nothing at rest.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use crate::registry::document::{JobState, State};
 
 /// Least time between two writes of one unit's state that nobody waits for.
 const PACE: Duration = Duration::from_secs(1);
+
+/// Most jobs end within this, and their end is all there is to say.
+const BRIEF: Duration = Duration::from_millis(750);
 
 /// Operations of one transaction, below etcd's limit of 128.
 pub(crate) const BATCH: usize = 120;
@@ -39,6 +43,7 @@ impl Board {
         let due = match &entry.written {
             Some(written) if *written == state => None,
             Some(written) if !is_awaited(written, &state) => Some(entry.paced(busy, now)),
+            Some(_) | None if busy => Some(now + BRIEF),
             Some(_) | None => Some(now),
         };
         entry.due = due.map(|due| entry.due.map_or(due, |earlier| earlier.min(due)));
@@ -53,6 +58,11 @@ impl Board {
     /// When the next state is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.entries.values().filter_map(|entry| entry.due).min()
+    }
+
+    /// How many states are due.
+    pub(crate) fn count_due(&self, now: Instant) -> usize {
+        self.entries.values().filter(|entry| entry.due.is_some_and(|due| due <= now)).count()
     }
 
     /// Takes the states that are due, up to what a transaction holds.
@@ -84,6 +94,9 @@ impl Board {
             let Some(entry) = self.entries.get_mut(&unit) else { continue };
             let again = entry.wanted.as_ref().is_some_and(|wanted| *wanted != state);
             let pace = match &entry.wanted {
+                Some(wanted) if is_awaited(&state, wanted) && wanted.job == JobState::Running => {
+                    now + BRIEF
+                }
                 Some(wanted) if is_awaited(&state, wanted) => now,
                 Some(_) | None => now + PACE,
             };
@@ -167,14 +180,30 @@ mod tests {
     async fn new_generation_and_end_of_a_job_are_due_at_once() {
         let now = Instant::now();
         let mut board = settled(now);
-        board.set(&name(), state(2, "active", JobState::Running), true, now);
+        board.set(&name(), state(2, "active", JobState::Done), false, now);
         assert_eq!(board.next_due(), Some(now));
         let due = board.take_due(now);
         board.written(due, now);
+        board.set(&name(), state(3, "active", JobState::Running), true, now);
 
-        board.set(&name(), state(2, "active", JobState::Done), false, now);
+        board.set(&name(), state(3, "active", JobState::Done), false, now);
 
         assert_eq!(board.next_due(), Some(now));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_runs_is_told_only_if_it_does_not_end_soon() {
+        let now = Instant::now();
+        let mut board = Board::default();
+        board.set(&name(), state(1, "activating", JobState::Running), true, now);
+
+        assert_eq!((board.next_due(), board.count_due(now)), (Some(now + BRIEF), 0));
+        let told = board.take_due(now + BRIEF);
+        assert_eq!(told, [(name(), state(1, "activating", JobState::Running))]);
+
+        board.set(&name(), state(2, "activating", JobState::Running), true, now + BRIEF);
+        board.written(told, now + BRIEF);
+        assert_eq!(board.next_due(), Some(now + 2 * BRIEF));
     }
 
     #[tokio::test(start_paused = true)]

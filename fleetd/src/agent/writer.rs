@@ -20,6 +20,11 @@ const RETRY: Backoff = Backoff { min: Duration::from_millis(100), max: Duration:
 /// A comparison and two deletions for each unit that is gone.
 const FORGETS: usize = BATCH / 3;
 
+/// While jobs run there is more to write soon. A transaction costs all members of the store a sync
+/// to disk, so it waits until it is full or this long after the last one. Nothing waits once no job
+/// runs, and the first never does.
+const FILL: Duration = Duration::from_millis(100);
+
 /// A write to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Writing {
@@ -52,6 +57,9 @@ pub(crate) struct Writer {
     in_flight: bool,
     failures: u32,
     not_before: Option<Instant>,
+    /// Whether jobs run whose ends will have to be written.
+    more: bool,
+    written_at: Option<Instant>,
 }
 
 impl Writer {
@@ -60,11 +68,13 @@ impl Writer {
         if self.in_flight || self.not_before.is_some_and(|not_before| not_before > now) {
             return None;
         }
+        let filling = self.filling().is_some_and(|full| full > now);
         let writing = match self.presence {
             None => {
                 let states = self.board.take_all();
                 Some(Writing::Register { states, previous: self.previous })
             }
+            Some(_) if filling && !self.has_full(now) => None,
             Some(_) if !self.forgets.is_empty() => {
                 let units: Vec<_> = self.forgets.keys().take(FORGETS).cloned().collect();
                 let taken = units.into_iter().filter_map(|unit| self.forgets.remove_entry(&unit));
@@ -76,7 +86,24 @@ impl Writer {
             }
         };
         self.in_flight = writing.is_some();
+        if self.in_flight {
+            self.written_at = Some(now);
+        }
         writing
+    }
+
+    /// Says whether jobs run whose ends will have to be written.
+    pub(crate) const fn expect(&mut self, more: bool) {
+        self.more = more;
+    }
+
+    /// Until when the next transaction is filled.
+    fn filling(&self) -> Option<Instant> {
+        self.written_at.filter(|_| self.more).map(|at| at + FILL)
+    }
+
+    fn has_full(&self, now: Instant) -> bool {
+        self.forgets.len() >= FORGETS || self.board.count_due(now) >= BATCH
     }
 
     /// When there may be something to write, unless a write is in flight.
@@ -86,8 +113,13 @@ impl Writer {
         }
         let due = self.board.next_due();
         match self.presence {
-            Some(_) if self.forgets.is_empty() => Some(due?.max(self.not_before.unwrap_or(due?))),
-            Some(_) | None => self.not_before,
+            Some(_) if self.forgets.is_empty() => [self.not_before, self.filling(), due]
+                .into_iter()
+                .flatten()
+                .max()
+                .filter(|_| due.is_some()),
+            Some(_) => self.not_before.max(self.filling()),
+            None => self.not_before,
         }
     }
 
@@ -185,6 +217,58 @@ mod tests {
 
         let register = Writing::Register { states: Vec::new(), previous: Some(LeaseId(1)) };
         assert_eq!(writer.next(now), Some(register));
+    }
+
+    fn state(observed: u64) -> State {
+        State {
+            uid: 1,
+            observed,
+            hash: fleet_units::UnitFile::parse("").unwrap().hash(),
+            current: fleet_units::TargetState::Launched,
+            load: "loaded".to_owned(),
+            active: "active".to_owned(),
+            sub: "running".to_owned(),
+            job: crate::registry::document::JobState::Done,
+            problem: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn transactions_are_filled_while_jobs_run_and_nothing_waits_after_the_last() {
+        let now = Instant::now();
+        let mut writer = Writer::default();
+        writer.registered(registered(1), Vec::new(), now);
+        writer.expect(true);
+        let publish = |states| Some(Writing::Publish { states, lease: registered(1).grant.id });
+
+        writer.board.set(&name("a.service"), state(1), false, now);
+        assert_eq!(writer.next(now), publish(vec![(name("a.service"), state(1))]));
+        writer.succeeded();
+        writer.board.set(&name("b.service"), state(1), false, now);
+        assert_eq!((writer.next(now), writer.wake()), (None, Some(now + FILL)));
+        writer.expect(false);
+
+        assert_eq!(writer.wake(), Some(now));
+        assert_eq!(writer.next(now), publish(vec![(name("b.service"), state(1))]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_transaction_does_not_wait() {
+        let now = Instant::now();
+        let mut writer = Writer::default();
+        writer.registered(registered(1), Vec::new(), now);
+        writer.expect(true);
+        writer.forget(&name("first.service"), Revision(7));
+        assert!(writer.next(now).is_some());
+        writer.succeeded();
+
+        writer.forget(&name("second.service"), Revision(7));
+        assert_eq!((writer.next(now), writer.wake()), (None, Some(now + FILL)));
+        for unit in 1..FORGETS {
+            writer.forget(&name(&format!("u{unit}.service")), Revision(7));
+        }
+
+        assert!(matches!(writer.next(now), Some(Writing::Forget(units)) if units.len() == FORGETS));
     }
 
     #[tokio::test(start_paused = true)]

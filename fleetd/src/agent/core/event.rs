@@ -57,6 +57,9 @@ pub(crate) enum Event {
 impl Core {
     /// Takes note of an event.
     pub(crate) fn handle(&mut self, event: Event, now: Instant) {
+        // These come by the thousand and are about reports alone.
+        self.changed |=
+            !matches!(event, Event::Signal(_) | Event::Statuses(_) | Event::Published { .. });
         match event {
             Event::Stop => self.told_to_go(),
             Event::OwnJob(job) => self.own_job(job, now),

@@ -148,6 +148,8 @@ pub(crate) struct Core {
     signalled: BTreeSet<UnitName>,
 
     departure: Departure,
+    /// Whether anything that the plan is made of has changed since it was made.
+    changed: bool,
 }
 
 impl Core {
@@ -200,6 +202,7 @@ impl Core {
             questions: 0,
             signalled: BTreeSet::new(),
             departure: Departure::Staying,
+            changed: true,
         }
     }
 
@@ -215,6 +218,7 @@ impl Core {
         self.ask_for_places(now);
         // A machine that goes does not join any more.
         let joins = self.departure == Departure::Staying || self.writer.presence().is_some();
+        self.writer.expect(!self.jobs.is_empty() || !self.filing.is_empty());
         if joins && let Some(writing) = self.writer.next(now) {
             self.work.push(Work::Write(writing));
         }
@@ -268,6 +272,10 @@ impl Core {
 
     /// Does what may be done now; tells whether nothing is left to do.
     fn act(&mut self, now: Instant) -> bool {
+        let due = |failure: &Failure| failure.retry_at.is_some_and(|retry_at| retry_at <= now);
+        if !self.changed && !self.is_leaving() && !self.failures.values().any(due) {
+            return false;
+        }
         let blocked = self.blocked(now);
         let plan = plan(&View {
             assigned: self.assignments.assigned(),
@@ -283,7 +291,9 @@ impl Core {
         let retrying = self.failures.values().any(|failure| failure.retry_at > Some(now));
         let settled =
             plan == Plan::default() && self.jobs.is_empty() && self.filing.is_empty() && !retrying;
-        if plan != Plan::default() {
+        // What is carried out now is noted, and may make room for more.
+        self.changed = plan != Plan::default();
+        if self.changed {
             debug!(?plan, "Planned");
         }
         self.carry_out(plan, now);
