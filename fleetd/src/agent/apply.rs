@@ -22,6 +22,9 @@ const CALLS: usize = 32;
 pub(crate) struct Batch {
     /// Texts to write, byte for byte.
     pub(crate) installs: BTreeMap<UnitName, String>,
+    /// Units to install that are started next. systemd would load them to tell their states, drop
+    /// them again, and load them once more to start them; its signals tell as much meanwhile.
+    pub(crate) starting: BTreeSet<UnitName>,
     /// Stopped units that go.
     pub(crate) removals: BTreeSet<UnitName>,
 }
@@ -33,7 +36,7 @@ pub(crate) struct BatchOutcome {
     pub(crate) installed: BTreeMap<UnitName, Result<(), Problem>>,
     /// Units to remove.
     pub(crate) removed: BTreeMap<UnitName, Result<(), Problem>>,
-    /// What systemd says of the installed ones.
+    /// What systemd says of the installed ones that are not started next.
     pub(crate) statuses: Vec<(UnitName, UnitStatus)>,
 }
 
@@ -90,7 +93,7 @@ impl<M: Systemd> Files<M> {
             outcome.removed = self.remove(batch.removals.into_iter().collect()).await;
         }
         if !batch.installs.is_empty() {
-            self.install(batch.installs, &mut outcome).await;
+            self.install(batch.installs, &batch.starting, &mut outcome).await;
         }
         outcome
     }
@@ -132,7 +135,12 @@ impl<M: Systemd> Files<M> {
         completed(units.clone(), self.blocking(units, remove).await)
     }
 
-    async fn install(&self, texts: BTreeMap<UnitName, String>, outcome: &mut BatchOutcome) {
+    async fn install(
+        &self,
+        texts: BTreeMap<UnitName, String>,
+        starting: &BTreeSet<UnitName>,
+        outcome: &mut BatchOutcome,
+    ) {
         let files: BTreeMap<UnitName, UnitFile> = texts
             .iter()
             .filter_map(|(unit, text)| Some((unit.clone(), UnitFile::parse(text).ok()?)))
@@ -155,12 +163,13 @@ impl<M: Systemd> Files<M> {
         let links_changed = self.enable(to_enable, &mut outcome.installed).await;
         self.clean_up(&outcome.installed).await;
 
-        let installed = succeeded(&outcome.installed);
+        let mut staying = succeeded(&outcome.installed);
         self.reload_if_needed(links_changed, replaced).await;
-        if installed.is_empty() {
+        staying.retain(|unit| !starting.contains(unit));
+        if staying.is_empty() {
             return;
         }
-        match self.systemd.statuses(&installed).await {
+        match self.systemd.statuses(&staying).await {
             Ok(statuses) => outcome.statuses = statuses,
             Err(error) => warn!(error = %chain(&error), "States of installed units are not known"),
         }

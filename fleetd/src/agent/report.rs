@@ -114,6 +114,11 @@ impl Report {
         self.status.as_ref()
     }
 
+    /// What systemd said was about another unit file, or none.
+    pub(crate) fn forget_status(&mut self) {
+        self.status = None;
+    }
+
     /// Takes over what systemd answered.
     pub(crate) fn set_status(&mut self, status: UnitStatus) {
         self.status = Some(status);
@@ -132,9 +137,13 @@ impl Report {
         self.job == JobState::Running
     }
 
-    /// The document to publish; `None` while there is nothing to say.
+    /// The document to publish; `None` while there is nothing to say: systemd has not told yet how
+    /// the unit is, and nothing is wrong with it.
     pub(crate) fn document(&self) -> Option<State> {
         let acted = self.acted?;
+        if self.status.is_none() && self.problem.is_none() && self.failure.is_none() {
+            return None;
+        }
         let status = self.status.clone().unwrap_or_else(|| UnitStatus {
             load: "not-found".to_owned(),
             ..UnitStatus::dormant()

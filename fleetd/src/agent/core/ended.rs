@@ -1,5 +1,7 @@
 //! What comes of calls to systemd, and what systemd tells by itself.
 
+use std::collections::BTreeSet;
+
 use fleet_units::{TargetState, UnitName};
 use tokio::time::Instant;
 use tracing::warn;
@@ -74,6 +76,7 @@ impl Core {
         self.filing.clear();
         let mut versions = std::mem::take(&mut self.writing);
         let BatchOutcome { installed, removed, statuses } = outcome;
+        let told: BTreeSet<_> = statuses.iter().map(|(unit, _)| unit.clone()).collect();
         for (unit, outcome) in removed {
             match outcome {
                 Ok(()) => {
@@ -89,7 +92,10 @@ impl Core {
             match outcome {
                 Ok(()) => {
                     self.failures.remove(&unit);
-                    self.reports.entry(unit.clone()).or_default();
+                    let report = self.reports.entry(unit.clone()).or_default();
+                    if !told.contains(&unit) {
+                        report.forget_status();
+                    }
                     self.installed.extend(versions.remove_entry(&unit));
                 }
                 Err(problem) => {
@@ -111,6 +117,8 @@ impl Core {
         if let Err(problem) = outcome {
             self.jobs.remove(unit);
             self.fail(unit, problem, now);
+            // A unit that cannot be loaded sends no signal to say so.
+            self.ask_status(unit);
             return;
         }
         let report = self.reports.entry(unit.clone()).or_default();
@@ -154,7 +162,21 @@ impl Core {
                 }
             }
         }
+        self.ask_if_untold(unit);
         self.post(unit, now);
+    }
+
+    /// Asks for the status of a unit that systemd has told nothing of: what it is sent for may have
+    /// changed nothing.
+    pub(super) fn ask_if_untold(&mut self, unit: &UnitName) {
+        if self.reports.get(unit).is_some_and(|report| report.status().is_none()) {
+            self.ask_status(unit);
+        }
+    }
+
+    fn ask_status(&mut self, unit: &UnitName) {
+        self.question();
+        self.work.push(Work::AskStatuses(vec![unit.clone()]));
     }
 
     /// The unit has stopped, on its way to something else.

@@ -1,6 +1,6 @@
 //! The steps of a plan, turned into work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_units::{TargetState, UnitName};
 use tokio::time::Instant;
@@ -44,7 +44,15 @@ impl Core {
             let text = self.assignments.document(&unit)?.text.clone();
             Some((unit, text))
         });
-        let batch = Batch { installs: texts.collect(), removals };
+        let installs: BTreeMap<_, _> = texts.collect();
+        let starts = |unit: &&UnitName| {
+            let status = self.reports.get(*unit).and_then(|report| report.status());
+            let runs = status.is_some_and(|status| status.active != "inactive");
+            let wanted = self.wanted(unit);
+            !runs && wanted.is_some_and(|wanted| wanted.target == TargetState::Launched)
+        };
+        let starting = installs.keys().filter(starts).cloned().collect();
+        let batch = Batch { installs, starting, removals };
         if batch == Batch::default() {
             return;
         }
@@ -81,6 +89,7 @@ impl Core {
         }
         self.remember(unit, record);
         self.failures.remove(unit);
+        self.ask_if_untold(unit);
         self.post(unit, now);
     }
 

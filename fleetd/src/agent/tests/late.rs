@@ -19,6 +19,7 @@ use crate::registry::document::{Assignment, Phase, encode};
 use crate::registry::follow::Update;
 use crate::registry::key::Key;
 use crate::store::{self, ClusterId, Grant, KeyValue, LeaseId, Revision, Snapshot};
+use crate::systemd::{JobResult, UnitStatus};
 
 const CREATED: Revision = Revision(5);
 const CHANGED: Revision = Revision(6);
@@ -128,7 +129,7 @@ fn corrected() -> Assignment {
 
 fn install(assignment: &Assignment) -> Batch {
     let installs = [(name(WEB), assignment.text.clone())].into();
-    Batch { installs, ..Batch::default() }
+    Batch { installs, starting: [name(WEB)].into(), ..Batch::default() }
 }
 
 fn forgotten(work: Vec<Work>) -> Vec<(UnitName, Revision)> {
@@ -213,4 +214,53 @@ async fn a_presence_that_is_gone_before_its_registration_is_told_is_registered_a
     // The older loss does not count against the newer presence.
     decisions.register(registered(3, 13));
     assert_eq!(registers_in_place_of(decisions.work()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_whose_start_is_refused_is_asked_about_as_no_signal_tells() {
+    let mut decisions = Decisions::new(&launched());
+    assert_eq!(decisions.files(), Some(install(&launched())));
+    decisions.filed(Ok(()));
+    let (serial, ask) = decisions.start();
+
+    decisions.handle(Event::Answered { unit: name(WEB), serial, ask, outcome: Err(refusal()) });
+
+    assert_eq!(asked_about(&decisions.work()), Some(vec![name(WEB)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_changes_nothing_is_not_reported_before_systemd_has_told_the_state() {
+    let mut decisions = Decisions::new(&launched());
+    assert_eq!(decisions.files(), Some(install(&launched())));
+    decisions.filed(Ok(()));
+    let (serial, ask) = decisions.start();
+    let unit = name(WEB);
+    let outcome = Ok(());
+    decisions.handle(Event::Answered { unit: unit.clone(), serial, ask: ask.clone(), outcome });
+
+    let result = Some(JobResult::Done);
+    decisions.handle(Event::Ended { unit: unit.clone(), serial, ask, result });
+
+    let work = decisions.work();
+    assert_eq!(told(&work), None);
+    assert_eq!(asked_about(&work), Some(vec![unit.clone()]));
+    let running =
+        UnitStatus { active: "active".into(), sub: "running".into(), ..UnitStatus::dormant() };
+    decisions.handle(Event::Statuses(Ok(vec![(unit, running)])));
+    assert_eq!(told(&decisions.work()), Some("active".to_owned()));
+}
+
+fn asked_about(work: &[Work]) -> Option<Vec<UnitName>> {
+    work.iter().find_map(|work| match work {
+        Work::AskStatuses(units) => Some(units.clone()),
+        _ => None,
+    })
+}
+
+/// The active state that is published of the first unit.
+fn told(work: &[Work]) -> Option<String> {
+    work.iter().find_map(|work| match work {
+        Work::Write(Writing::Publish { states, .. }) => Some(states.first()?.1.active.clone()),
+        _ => None,
+    })
 }
