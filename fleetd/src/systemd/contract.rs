@@ -54,12 +54,23 @@ macro_rules! claims {
 
         #[cfg(feature = "real-systemd")]
         mod dbus {
-            $(
-                #[tokio::test]
-                async fn $claim() {
-                    super::$claim(&super::real::DbusHost::new().await).await;
-                }
-            )*
+            mod direct {
+                $(
+                    #[tokio::test]
+                    async fn $claim() {
+                        super::super::$claim(&super::super::real::DbusHost::new().await).await;
+                    }
+                )*
+            }
+
+            mod bus {
+                $(
+                    #[tokio::test]
+                    async fn $claim() {
+                        super::super::$claim(&super::super::real::DbusHost::on_bus().await).await;
+                    }
+                )*
+            }
         }
     };
 }
@@ -413,9 +424,19 @@ pub(super) mod real {
     }
 
     impl DbusHost {
+        /// Asked directly.
         pub(in super::super) async fn new() -> Self {
+            Self::on(Bus::System).await
+        }
+
+        /// Asked over the bus.
+        pub(in super::super) async fn on_bus() -> Self {
+            Self::on(Bus::SystemShared).await
+        }
+
+        async fn on(bus: Bus) -> Self {
             let turn = TURN.lock().await;
-            let systemd = DbusSystemd::connect(Bus::System).await.unwrap();
+            let systemd = DbusSystemd::connect(bus).await.unwrap();
             let directory = tempfile::tempdir_in("/run").unwrap();
             Self { systemd, directory, _turn: turn }
         }

@@ -1,4 +1,4 @@
-//! systemd over D-Bus.
+//! systemd over D-Bus: directly, as systemctl does, and over the bus where that is not to be had.
 //!
 //! One connection carries everything. Calls are made concurrently; `reader` is the one task that
 //! reads signals, and it supervises the connection. What is asked while the connection is lost
@@ -45,11 +45,13 @@ const LISTED: usize = 512;
 /// Longer than this nobody who is being stopped can wait for an answer.
 const OWN_JOB_DEADLINE: Duration = Duration::from_secs(1);
 
-/// The bus that systemd is asked over.
+/// Which systemd is asked, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bus {
     /// The machine's systemd.
     System,
+    /// The machine's systemd, over the bus even if it can be asked directly.
+    SystemShared,
     /// The systemd of the user that fleetd runs as.
     User,
 }
@@ -57,7 +59,7 @@ pub enum Bus {
 impl Bus {
     const fn name(self) -> &'static str {
         match self {
-            Self::System => "the system bus",
+            Self::System | Self::SystemShared => "the system bus",
             Self::User => "the user bus",
         }
     }

@@ -43,7 +43,16 @@ async fn a_lost_connection_is_made_anew() {
 
 #[tokio::test]
 async fn a_restarted_bus_is_followed() {
-    let host = DbusHost::new().await;
+    outlives_the_bus(DbusHost::on_bus().await).await;
+}
+
+/// systemd ends its own connections with that of the bus.
+#[tokio::test]
+async fn a_bus_that_restarts_beside_a_direct_connection_is_outlived() {
+    outlives_the_bus(DbusHost::new().await).await;
+}
+
+async fn outlives_the_bus(host: DbusHost) {
     let systemd = host.systemd();
     let unit = linked(&host, "open.service", HANGS).await;
     let mut signals = systemd.signals().await.unwrap();

@@ -1,9 +1,11 @@
 //! One connection to systemd, from its making to its loss.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 
+use tracing::debug;
 use zbus::fdo::DBusProxy;
-use zbus::names::{BusName, OwnedUniqueName, WellKnownName};
+use zbus::names::{BusName, WellKnownName};
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, MessageStream, OwnedObjectPath, connection};
 
@@ -20,7 +22,8 @@ const QUEUED: NonZeroUsize = NonZeroUsize::new(1024).expect("is not zero");
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) manager: ManagerProxy<'static>,
-    pub(super) owner: OwnedUniqueName,
+    /// Whose signals are systemd's.
+    pub(super) owner: String,
     connection: Connection,
 }
 
@@ -31,15 +34,36 @@ impl Session {
     }
 
     async fn connect(bus: Bus) -> zbus::Result<(Self, MessageStream)> {
+        if let Some(socket) = private_socket(bus).filter(|socket| socket.exists()) {
+            match Self::connect_directly(socket).await {
+                Ok(made) => return Ok(made),
+                Err(error) => debug!(%error, "Asking systemd over the bus"),
+            }
+        }
         let builder = match bus {
-            Bus::System => connection::Builder::system(),
+            Bus::System | Bus::SystemShared => connection::Builder::system(),
             Bus::User => connection::Builder::session(),
         };
+        Self::connect_over_bus(builder).await
+    }
+
+    /// The way of systemctl: nobody is in between, and systemd need not ask the bus who calls and
+    /// watch whether the caller stays, which is most of what a start of a unit costs it.
+    async fn connect_directly(socket: &Path) -> zbus::Result<(Self, MessageStream)> {
+        let address = format!("unix:path={}", socket.display());
+        let builder = connection::Builder::address(address.as_str());
+        let connection = builder.p2p().max_queued(QUEUED).build().await?;
+        let manager = manager(&connection).await?;
+        let messages = MessageStream::from(&connection);
+        manager.subscribe().await?;
+        Ok((Self { manager, owner: signal::SYSTEMD.to_owned(), connection }, messages))
+    }
+
+    async fn connect_over_bus(
+        builder: connection::Builder<'_>,
+    ) -> zbus::Result<(Self, MessageStream)> {
         let connection = builder.max_queued(QUEUED).build().await?;
-        let manager = ManagerProxy::builder(&connection)
-            .cache_properties(CacheProperties::No)
-            .build()
-            .await?;
+        let manager = manager(&connection).await?;
         let bus = DBusProxy::new(&connection).await?;
         for rule in signal::rules()? {
             bus.add_match_rule(rule).await?;
@@ -48,7 +72,7 @@ impl Session {
         // The stream comes first: from here on another owner does not go unnoticed.
         let messages = MessageStream::from(&connection);
         let name = BusName::from(WellKnownName::try_from(signal::SYSTEMD)?);
-        let owner = bus.get_name_owner(name).await?;
+        let owner = bus.get_name_owner(name).await?.to_string();
         Ok((Self { manager, owner, connection }, messages))
     }
 
@@ -73,5 +97,17 @@ impl Session {
     #[cfg(feature = "real-systemd")]
     pub(super) async fn close(self) {
         self.connection.close().await.unwrap();
+    }
+}
+
+async fn manager(connection: &Connection) -> zbus::Result<ManagerProxy<'static>> {
+    ManagerProxy::builder(connection).cache_properties(CacheProperties::No).build().await
+}
+
+/// Where systemd takes calls beside the bus.
+fn private_socket(bus: Bus) -> Option<&'static Path> {
+    match bus {
+        Bus::System => Some(Path::new("/run/systemd/private")),
+        Bus::SystemShared | Bus::User => None,
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use zbus::names::UniqueName;
 use zbus::{MatchRule, Message, OwnedObjectPath, Variant};
 
 use super::super::{JobResult, Signal};
@@ -46,14 +45,14 @@ pub(super) fn rules() -> zbus::Result<Vec<MatchRule<'static>>> {
 }
 
 /// Reads a message; anybody may send us signals, so only those of `owner` and of the bus count.
-pub(super) fn read(message: &Message, owner: &UniqueName<'_>) -> Option<Heard> {
+pub(super) fn read(message: &Message, owner: &str) -> Option<Heard> {
     if message.message_type() != zbus::message::Type::Signal {
         return None;
     }
     let header = message.header();
     let (sender, interface) = (header.sender()?, header.interface()?.as_str());
     let member = header.member()?.as_str();
-    let heard = if sender == owner {
+    let heard = if sender.as_str() == owner {
         match (interface, member) {
             (MANAGER, "JobRemoved") => job_ended(message),
             (MANAGER, "UnitRemoved") => unit_removed(message),
@@ -90,8 +89,12 @@ fn reloading(message: &Message) -> zbus::Result<Option<Heard>> {
 fn changed(message: &Message, path: &str) -> zbus::Result<Option<Heard>> {
     let Some(unit) = name::unit_of(path) else { return Ok(None) };
     let body = message.body();
-    let (_, values, invalidated): (&str, HashMap<&str, Variant<'_>>, Vec<&str>) =
+    let (interface, values, invalidated): (&str, HashMap<&str, Variant<'_>>, Vec<&str>) =
         body.deserialize()?;
+    // Asked directly, systemd tells everything.
+    if interface != UNIT {
+        return Ok(None);
+    }
     let word = |property| -> zbus::Result<Option<String>> {
         values.get(property).map(|value| Ok(<&str>::try_from(value)?.to_owned())).transpose()
     };
@@ -104,10 +107,10 @@ fn changed(message: &Message, path: &str) -> zbus::Result<Option<Heard>> {
     Ok(Some(Heard::Signal(signal)))
 }
 
-fn owner_changed(message: &Message, owner: &UniqueName<'_>) -> zbus::Result<Option<Heard>> {
+fn owner_changed(message: &Message, owner: &str) -> zbus::Result<Option<Heard>> {
     let body = message.body();
     let (name, _, new): (&str, &str, &str) = body.deserialize()?;
-    Ok((name == SYSTEMD && new != owner.as_str()).then_some(Heard::OwnerChanged))
+    Ok((name == SYSTEMD && new != owner).then_some(Heard::OwnerChanged))
 }
 
 #[cfg(test)]
@@ -121,7 +124,7 @@ mod tests {
         B: serde::Serialize + zbus::DynamicType,
     {
         let message = Message::signal(path, interface, member).sender(sender).build(body).unwrap();
-        read(&message, &OWNER.try_into().unwrap())
+        read(&message, OWNER)
     }
 
     fn properties(path: &str, values: &[(&str, &str)]) -> Option<Heard> {
