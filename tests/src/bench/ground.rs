@@ -9,7 +9,7 @@ use crate::bench::error::BenchError;
 use crate::cluster::{Cluster, each};
 use crate::error::Error;
 use crate::host::Host;
-use crate::wait;
+use crate::{fleet, wait};
 
 /// What every unit of the benchmarks says.
 const TEXT: &str = "[Unit]\nDescription=Benchmark %i\n\n[Service]\nExecStart=/bin/sleep infinity\n";
@@ -45,6 +45,8 @@ impl Ground {
     /// Takes the cluster with everything removed that ran there.
     pub(crate) fn prepare(cluster: Cluster) -> Result<Self, Error> {
         let ground = Self { cluster };
+        // An interrupted benchmark may have left it stopped.
+        ground.start_fleet()?;
         let known = ground.fleetctl(&["list-unit-files", "--no-legend", "--fields=unit"])?;
         let known: Vec<&str> = known.lines().map(str::trim).collect();
         if !known.is_empty() {
@@ -79,6 +81,23 @@ impl Ground {
         let files: Vec<_> = names.iter().map(|name| format!("/root/bench/{name}")).collect();
         let files: Vec<_> = files.iter().map(String::as_str).collect();
         self.fleetctl(&[&[verb], files.as_slice()].concat()).map(drop)
+    }
+
+    /// Stops fleet on all hosts: it follows what systemd does, and bare systemd has no follower.
+    pub(crate) fn stop_fleet(&self) -> Result<(), Error> {
+        each(&self.hosts(), |host| {
+            host.read(["systemctl", "stop", "fleet.socket", "fleet.service"]).map(drop)
+        })?;
+        self.settle()
+    }
+
+    /// Starts fleet again; returns once every host is a machine of the cluster.
+    pub(crate) fn start_fleet(&self) -> Result<(), Error> {
+        each(&self.hosts(), |host| {
+            host.read(["systemctl", "start", "fleet.socket", "fleet.service"]).map(drop)
+        })?;
+        fleet::wait_until_joined(&self.cluster)?;
+        self.settle()
     }
 
     /// Puts files for bare systemd on the hosts.

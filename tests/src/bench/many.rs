@@ -99,6 +99,7 @@ fn with_fleet(ground: &Ground, units: u32) -> Result<Cycle, Error> {
 
 fn with_systemd(ground: &Ground, units: u32) -> Result<Cycle, Error> {
     let names = names(1..=units);
+    ground.stop_fleet()?;
     ground.write_bare(&names)?;
     let (start, started) = time(|| ground.start_bare(&names));
     started?;
@@ -107,7 +108,7 @@ fn with_systemd(ground: &Ground, units: u32) -> Result<Cycle, Error> {
     let (destroy, destroyed) = time(|| ground.stop_bare(&names));
     destroyed?;
     ground.expect_gone()?;
-    ground.settle()?;
+    ground.start_fleet()?;
     Ok(Cycle { start, destroy })
 }
 
