@@ -321,6 +321,57 @@ fn a_stop_stops_what_only_another_unit_has_started() {
     assert_eq!(again.stderr, "Successfully stopped units [wanted.service].\n");
 }
 
+#[test]
+fn a_global_unit_is_replaced_on_each_machine_and_leaves_those_that_it_suits_no_more() {
+    let fleet = Fleet::of(3);
+    fleet.tell_hostnames();
+    let path = fleet.write("all.service", &format!("{SLOW_TO_STOP}[X-Fleet]\nGlobal=true\n"));
+    fleet.fleetctl(&["start", &path]).good();
+    let hosts: Vec<Systemd> = fleet.hosts().into_iter().map(Systemd).collect();
+    let replace = |directives: &str| {
+        let cursors: Vec<String> = hosts.iter().map(Systemd::journal_cursor).collect();
+        fleet.write("all.service", &format!("{OTHER}[X-Fleet]\nGlobal=true\n{directives}"));
+        let replaced = fleet.fleetctl(&["start", "--replace", &path]).good();
+        let jobs = hosts.iter().zip(&cursors).map(|(host, cursor)| {
+            let jobs = jobs_of(host, "all.service", cursor);
+            verbs(&jobs).join(" ")
+        });
+        (replaced.stdout.matches("Unit all.service launched on").count(), jobs.collect::<Vec<_>>())
+    };
+
+    let each = "Stopping Stopped Started".to_owned();
+    assert_eq!(replace(""), (3, vec![each.clone(), each.clone(), each.clone()]));
+    let first = hosts[0].name();
+    let gone = "Stopping Stopped".to_owned();
+    let only = replace(&format!("MachineMetadata=hostname={first}\n"));
+    assert_eq!(only, (1, vec![each, gone.clone(), gone]));
+}
+
+#[test]
+fn a_machine_that_is_away_holds_nobody_up_and_catches_up_when_it_is_back() {
+    let fleet = Fleet::of(3);
+    let path = fleet.write("all.service", &sleeper("Global=true"));
+    fleet.fleetctl(&["start", &path]).good();
+    let away = fleet.host(3);
+    let machine = away.machine_id().unwrap();
+    away.power_off().unwrap();
+
+    let stopped = fleet.fleetctl(&["stop", "all"]).good();
+
+    let last = stopped.stdout.lines().last().unwrap_or_default();
+    let told = format!("Unit all.service is to be loaded on {}", &machine[..8]);
+    assert!(last.starts_with(&told) && last.ends_with("when that is back"), "{stopped:?}");
+    assert_eq!(actives(&fleet.hosts()[..2], "all.service"), ["inactive"; 2]);
+    fleet.boot(&away);
+    fleet.await_machines(3);
+    until(PATIENCE, "it is loaded on all machines", || {
+        let units = fleet.units();
+        let loaded = units.iter().filter(|unit| unit.active == "inactive").count();
+        if loaded == 3 { Ok(()) } else { Err(format!("{units:?}")) }
+    });
+    assert_eq!(Systemd(away).show("all.service", "ActiveEnterTimestamp"), "");
+}
+
 /// Acceptance row 25, the restart.
 #[test]
 fn a_restart_of_a_global_unit_is_one_on_each_machine_or_on_one() {
