@@ -16,6 +16,7 @@ mod embedded;
 mod flow;
 mod input;
 mod install;
+mod lists;
 mod machines;
 mod metadata;
 mod numbers;
