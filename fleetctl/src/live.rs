@@ -198,7 +198,8 @@ fn frame(mut lines: Vec<String>, notes: &[&str], size: Size) -> Vec<String> {
 /// Draws lines over so many that stand above the cursor.
 fn over(drawn: usize, lines: &[String]) -> String {
     let up = if drawn == 0 { String::new() } else { format!("\x1b[{drawn}A") };
-    let lines: String = lines.iter().flat_map(|line| [line.as_str(), "\x1b[K\n"]).collect();
+    // Cleared before: after a line as wide as the terminal that would take its last character.
+    let lines: String = lines.iter().flat_map(|line| ["\x1b[K", line.as_str(), "\n"]).collect();
     format!("{up}\r{lines}\x1b[J")
 }
 
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_table_is_drawn_over_the_last_one_and_nothing_of_that_is_left() {
-        assert_eq!(over(0, &lines(1)), "\rline 1\u{1b}[K\n\u{1b}[J");
-        assert_eq!(over(3, &lines(1)), "\u{1b}[3A\rline 1\u{1b}[K\n\u{1b}[J");
+        assert_eq!(over(0, &lines(1)), "\r\u{1b}[Kline 1\n\u{1b}[J");
+        assert_eq!(over(3, &lines(1)), "\u{1b}[3A\r\u{1b}[Kline 1\n\u{1b}[J");
     }
 }

@@ -85,10 +85,10 @@ fn a_table_is_drawn_over_itself_on_a_terminal_and_ctrl_c_ends_it() {
     std::io::Write::write_all(&mut terminal, b"\x03").unwrap();
     output.read_to_string(&mut read).unwrap();
     insta::assert_snapshot!(read.replace('\u{1b}', "^").replace('\r', "\\r"), @r#"
-    \r^[1mUNIT^[0m       ^[1mMACHINE^[0m  ^[1mACTIVE^[0m^[K\r
-    a.service  -        ^[33mactivating^[0m^[K\r
-    ^[J^[2A\r^[1mUNIT^[0m       ^[1mMACHINE^[0m  ^[1mACTIVE^[0m  ^[1mS…^[0m^[K\r
-    a.service  -        active  -^[K\r
+    \r^[K^[1mUNIT^[0m       ^[1mMACHINE^[0m  ^[1mACTIVE^[0m\r
+    ^[Ka.service  -        ^[33mactivating^[0m\r
+    ^[J^[2A\r^[K^[1mUNIT^[0m       ^[1mMACHINE^[0m  ^[1mACTIVE^[0m  ^[1mS…^[0m\r
+    ^[Ka.service  -        active  -\r
     ^[J^C\r
     "#);
     assert_eq!(child.wait().unwrap().code(), Some(130));
