@@ -7,6 +7,7 @@ use crate::{ParseError, UnitHash, render};
 
 /// One `Name=Value` line of a unit file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnitOption {
     /// Name, before the `=`.
     #[serde(default, skip_serializing_if = "String::is_empty")]

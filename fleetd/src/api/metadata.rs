@@ -36,6 +36,25 @@ const MAX_DOCUMENT: usize = 16 * 1024;
 /// What an answer to a PATCH carries beside its status, as in 1.0.
 type Answer = (StatusCode, [(HeaderName, &'static str); 1]);
 
+/// Sets metadata of machines while they run
+///
+/// Operations on up to 60 machines take effect together or not at all.
+#[utoipa::path(
+    patch,
+    path = "/machines",
+    operation_id = "patchMachines",
+    tag = "v1",
+    request_body(
+        content = Vec<MetadataOperation>,
+        example = json!([{"op": "add", "path": "/8145ebb7/metadata/disk", "value": "ssd"}])
+    ),
+    responses(
+        (status = 204, description = "It is set"),
+        (status = 400, description = "An operation means nothing"),
+        (status = 409, description = "Others change the same, or what is stored is garbage"),
+        (status = 413, description = "A machine would have too much")
+    )
+)]
 pub(super) async fn patch<S: Store>(
     State(api): State<Arc<Api<S>>>,
     body: Body,

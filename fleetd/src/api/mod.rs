@@ -11,7 +11,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +22,7 @@ mod error;
 mod listen;
 mod metadata;
 mod present;
+mod routes;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -112,26 +112,11 @@ impl<S: Store> Api<S> {
 }
 
 fn router<S: Store>(api: Arc<Api<S>>) -> Router {
-    let mut routes = Router::new();
-    for prefix in ["/fleet/v1", "/v1-alpha"] {
-        routes = routes
-            .route(&format!("{prefix}/discovery"), get(v1::discovery).fallback(v1::only_get))
-            .route(&format!("{prefix}/machines"), get(v1::machines).patch(metadata::patch))
-            .route(&format!("{prefix}/units"), get(v1::units))
-            .route(
-                &format!("{prefix}/units/{{name}}"),
-                get(v1::unit).put(v1::put_unit).delete(v1::delete_unit),
-            )
-            .route(&format!("{prefix}/state"), get(v1::states))
-            .route(&format!("{prefix}/state/{{name}}"), get(v1::state))
-            .route(prefix, axum::routing::any(no_method));
+    let mut routes = routes::router();
+    for address in ["/", "/fleet/v1", "/v1-alpha"] {
+        routes = routes.route(address, axum::routing::any(no_method));
     }
     routes
-        .route("/", axum::routing::any(no_method))
-        .route("/fleet/v2/units", post(v2::batch).get(v2::details))
-        .route("/fleet/v2/states", get(v2::states))
-        .route("/fleet/v2/events", get(v2::events))
-        .route("/fleet/v2/health", get(v2::health))
         .fallback(not_found)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), gate))

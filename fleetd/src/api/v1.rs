@@ -26,6 +26,16 @@ const PAGE_TOKEN: &str = "nextPageToken";
 /// What 1.0's own client, and Google's tools, are generated from.
 const DISCOVERY: &str = include_str!("discovery.json");
 
+/// The Google API discovery document of version 1
+#[utoipa::path(
+    get,
+    path = "/discovery",
+    operation_id = "getDiscovery",
+    tag = "v1",
+    responses(
+        (status = 200, description = "The document", body = serde_json::Value)
+    )
+)]
 pub(super) async fn discovery() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], DISCOVERY)
 }
@@ -34,6 +44,20 @@ pub(super) async fn only_get() -> ApiError {
     ApiError::OnlyGet
 }
 
+/// A page of the machines that are present, by id
+#[utoipa::path(
+    get,
+    path = "/machines",
+    operation_id = "listMachines",
+    tag = "v1",
+    params(
+        ("nextPageToken" = Option<PageToken>, Query, description = "Which page; none for the first")
+    ),
+    responses(
+        (status = 200, description = "A page", body = MachinePage),
+        (status = 400, description = "The page token is none of this server")
+    )
+)]
 pub(super) async fn machines<S: Store>(
     State(api): State<Arc<Api<S>>>,
     query: QueryPairs,
@@ -44,6 +68,20 @@ pub(super) async fn machines<S: Store>(
     Ok(Json(MachinePage { machines: machines.to_vec(), next_page_token: next.map(encode) }))
 }
 
+/// A page of the units, by name
+#[utoipa::path(
+    get,
+    path = "/units",
+    operation_id = "listUnits",
+    tag = "v1",
+    params(
+        ("nextPageToken" = Option<PageToken>, Query, description = "Which page; none for the first")
+    ),
+    responses(
+        (status = 200, description = "A page", body = UnitPage),
+        (status = 400, description = "The page token is none of this server")
+    )
+)]
 pub(super) async fn units<S: Store>(
     State(api): State<Arc<Api<S>>>,
     query: QueryPairs,
@@ -58,6 +96,19 @@ pub(super) async fn units<S: Store>(
     Ok(Json(api.view.read(move |scene| look(&scene.mirror)).await?))
 }
 
+/// A unit, with its text
+#[utoipa::path(
+    get,
+    path = "/units/{name}",
+    operation_id = "getUnit",
+    tag = "v1",
+    params(("name" = UnitName, Path, description = "Name of the unit")),
+    responses(
+        (status = 200, description = "The unit", body = api::Unit),
+        (status = 400, description = "The name is no text"),
+        (status = 404, description = "There is no such unit")
+    )
+)]
 pub(super) async fn unit<S: Store>(
     State(api): State<Arc<Api<S>>>,
     name: Name,
@@ -68,6 +119,37 @@ pub(super) async fn unit<S: Store>(
     unit.map(Json).ok_or(ApiError::NoUnit)
 }
 
+/// Makes or replaces a unit, or sets its desired state
+///
+/// Other contents than the stored ones replace the unit, and its state with `desiredState`; with
+/// the same contents or none, `desiredState` has to be given.
+#[utoipa::path(
+    put,
+    path = "/units/{name}",
+    operation_id = "putUnit",
+    tag = "v1",
+    params(("name" = UnitName, Path, description = "Name of the unit")),
+    request_body(
+        content = api::Unit,
+        example = json!({
+            "desiredState": "launched",
+            "options": [{"section": "Service", "name": "ExecStart", "value": "/bin/sleep 100"}]
+        })
+    ),
+    responses(
+        (status = 201, description = "The unit is new or has new contents", links(
+            ("again" = (operation_id = "putUnit", parameters(("name" = "$request.path.name")))),
+            ("unit" = (operation_id = "getUnit", parameters(("name" = "$request.path.name")))),
+            ("state" = (operation_id = "getState", parameters(("name" = "$request.path.name")))),
+            ("end" = (operation_id = "deleteUnit", parameters(("name" = "$request.path.name"))))
+        )),
+        (status = 204, description = "The unit has the desired state"),
+        (status = 400, description = "The name, the contents or the body is none"),
+        (status = 409, description = "There is nothing to make a unit of, or nothing to change"),
+        (status = 413, description = "The unit is too large"),
+        (status = 415, description = "The body is said to be something else than JSON")
+    )
+)]
 pub(super) async fn put_unit<S: Store>(
     State(api): State<Arc<Api<S>>>,
     name: Name,
@@ -90,6 +172,20 @@ pub(super) async fn put_unit<S: Store>(
     Ok(if written.is_created { StatusCode::CREATED } else { StatusCode::NO_CONTENT })
 }
 
+/// Destroys a unit
+#[utoipa::path(
+    delete,
+    path = "/units/{name}",
+    operation_id = "deleteUnit",
+    tag = "v1",
+    params(("name" = UnitName, Path, description = "Name of the unit")),
+    responses(
+        (status = 204, description = "It is destroyed"),
+        (status = 400, description = "The name is no text"),
+        (status = 404, description = "There is no such unit"),
+        (status = 409, description = "Others change it all the time")
+    )
+)]
 pub(super) async fn delete_unit<S: Store>(
     State(api): State<Arc<Api<S>>>,
     name: Name,
@@ -99,6 +195,22 @@ pub(super) async fn delete_unit<S: Store>(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A page of unit states, by unit and machine
+#[utoipa::path(
+    get,
+    path = "/state",
+    operation_id = "listStates",
+    tag = "v1",
+    params(
+        ("nextPageToken" = Option<PageToken>, Query, description = "Which page; none for the first"),
+        ("machineID" = Option<String>, Query, description = "Only states on this machine"),
+        ("unitName" = Option<UnitName>, Query, description = "Only states of this unit")
+    ),
+    responses(
+        (status = 200, description = "A page", body = UnitStatePage),
+        (status = 400, description = "The page token is none of this server")
+    )
+)]
 pub(super) async fn states<S: Store>(
     State(api): State<Arc<Api<S>>>,
     query: QueryPairs,
@@ -115,6 +227,19 @@ pub(super) async fn states<S: Store>(
     Ok(Json(api.view.read(move |scene| look(&scene.mirror)).await?))
 }
 
+/// The state of a unit on the first of its machines
+#[utoipa::path(
+    get,
+    path = "/state/{name}",
+    operation_id = "getState",
+    tag = "v1",
+    params(("name" = UnitName, Path, description = "Name of the unit")),
+    responses(
+        (status = 200, description = "The state", body = UnitState),
+        (status = 400, description = "The name is no text"),
+        (status = 404, description = "No machine reports of such a unit")
+    )
+)]
 pub(super) async fn state<S: Store>(
     State(api): State<Arc<Api<S>>>,
     name: Name,

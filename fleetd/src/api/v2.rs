@@ -11,11 +11,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fleet_units::UnitName;
-use fleet_units::api::v2::{BatchOutcome, BatchReply, BatchRequest, BatchUnit, Health, UnitDetail};
+use fleet_units::api::v2::{
+    BatchOutcome, BatchReply, BatchRequest, BatchUnit, Health, StateList, UnitDetail, Update,
+};
 use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use utoipa::ToSchema;
 
 use super::change::Request;
 use super::error::ApiError;
@@ -33,11 +36,23 @@ const MAX_BATCH: usize = 4 * 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Details of units.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Details {
     units: Vec<UnitDetail>,
 }
 
+/// Details of the units that the query names
+#[utoipa::path(
+    get,
+    path = "/units",
+    operation_id = "getDetails",
+    tag = "v2",
+    params(("name" = Option<Vec<UnitName>>, Query, description = "Name of a unit (can be repeated)")),
+    responses(
+        (status = 200, description = "Those that there are", body = Details),
+        (status = 400, description = "The query is none")
+    )
+)]
 pub(super) async fn details<S: Store>(
     State(api): State<Arc<Api<S>>>,
     query: QueryPairs,
@@ -47,6 +62,16 @@ pub(super) async fn details<S: Store>(
     Ok(Json(Details { units }))
 }
 
+/// What is wrong in the cluster
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "getHealth",
+    tag = "v2",
+    responses(
+        (status = 200, description = "What is wrong", body = Health)
+    )
+)]
 pub(super) async fn health<S: Store>(
     State(api): State<Arc<Api<S>>>,
 ) -> Result<Json<Health>, ApiError> {
@@ -54,9 +79,18 @@ pub(super) async fn health<S: Store>(
     Ok(Json(api.view.read(|scene| present::health(&scene.mirror, key)).await?))
 }
 
-/// All states in one answer: a list of ten thousand takes one request, and no page of it is older
-/// than another.
+/// All unit states and machines, as of one revision
+#[utoipa::path(
+    get,
+    path = "/states",
+    operation_id = "listAllStates",
+    tag = "v2",
+    responses(
+        (status = 200, description = "All of them", body = StateList)
+    )
+)]
 pub(super) async fn states<S: Store>(State(api): State<Arc<Api<S>>>) -> Result<Response, ApiError> {
+    // A list of ten thousand takes one request, and no part of it is older than another.
     let key = api.prefix.encode(&Key::Hold);
     let body = api.view.read(|scene| present::state_list(&scene.mirror, key)).await?;
     Ok(match body {
@@ -66,6 +100,23 @@ pub(super) async fn states<S: Store>(State(api): State<Arc<Api<S>>>) -> Result<R
     })
 }
 
+/// Changes many units; each change stands for itself
+#[utoipa::path(
+    post,
+    path = "/units",
+    operation_id = "changeUnits",
+    tag = "v2",
+    request_body(
+        content = BatchRequest,
+        example = json!({"units": [{"name": "hello.service", "desiredState": "launched"}]})
+    ),
+    responses(
+        (status = 200, description = "What became of each", body = BatchReply),
+        (status = 400, description = "The body is none"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body is said to be something else than JSON")
+    )
+)]
 pub(super) async fn batch<S: Store>(
     State(api): State<Arc<Api<S>>>,
     headers: HeaderMap,
@@ -132,8 +183,26 @@ fn told(name: String, outcome: Outcome) -> BatchOutcome {
     }
 }
 
-/// Lines of JSON, one [`Update`] each: the first tells all that is known, each later one what has
-/// changed since.
+/// What becomes of units, as it happens
+///
+/// Lines of JSON: the first tells all that is known, each later one what has changed since. An
+/// empty line says that the server is still there.
+#[utoipa::path(
+    get,
+    path = "/events",
+    operation_id = "followEvents",
+    tag = "v2",
+    params(("name" = Option<Vec<UnitName>>, Query, description = "Name of a unit (can be repeated)")),
+    responses(
+        (
+            status = 200,
+            description = "Updates, until somebody hangs up",
+            body = Update,
+            content_type = "application/x-ndjson"
+        ),
+        (status = 400, description = "The query is none")
+    )
+)]
 pub(super) async fn events<S: Store>(
     State(api): State<Arc<Api<S>>>,
     query: QueryPairs,

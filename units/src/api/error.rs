@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Body of a response that is not a success.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorDetail,
@@ -18,10 +19,13 @@ impl ErrorBody {
 
 /// What went wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ErrorDetail {
     /// The HTTP status code.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub code: u16,
     /// A sentence that a person can act on.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub message: String,
 }

@@ -8,11 +8,17 @@ use crate::MachineId;
 
 /// An operation as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct MetadataOperation {
     /// What to do: add, replace or remove.
+    #[cfg_attr(feature = "openapi", schema(required = true, pattern = "^(add|replace|remove)$"))]
     pub op: String,
     /// What to do it to: `/<machine>/metadata/<key>`.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(required = true, pattern = "^/[A-Za-z0-9-]{1,64}/metadata/[A-Za-z0-9_.-]+$")
+    )]
     pub path: String,
     /// The new value, as text or as fleet 1.0 took it: `{"value": text}`.
     #[serde(skip_serializing_if = "Value::is_null")]

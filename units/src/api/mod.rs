@@ -8,6 +8,8 @@ mod error;
 mod machine;
 mod metadata;
 mod page;
+#[cfg(feature = "openapi")]
+mod schema;
 mod state;
 mod unit;
 pub mod v2;

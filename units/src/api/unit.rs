@@ -6,6 +6,7 @@ use crate::{TargetState, UnitOption};
 
 /// A unit, asked for or answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Unit {
     /// What its machine has brought about; absent for global units.
@@ -19,6 +20,7 @@ pub struct Unit {
     pub machine_id: Option<String>,
     /// Its name.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::UnitName))]
     pub name: String,
     /// Its options.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -30,9 +32,11 @@ pub struct Unit {
 
 /// A page of units.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct UnitPage {
     /// Token of the page that follows.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<super::PageToken>))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_page_token: Option<String>,
     /// Units, sorted by name.

@@ -10,9 +10,11 @@ use crate::{TargetState, UnitOption};
 
 /// What is wrong in the cluster, beside what single units say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Health {
     /// Stored documents that cannot be read; lists lack them.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub unreadable: Vec<UnreadableDocument>,
     /// Most machines vanished at once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,38 +23,49 @@ pub struct Health {
 
 /// A stored document that cannot be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct UnreadableDocument {
     /// Its key in the store.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub key: String,
     /// What is wrong with it.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub reason: String,
 }
 
 /// Units stay on lost machines, as most machines vanished at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Hold {
     /// The machines that are still away.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub machines: Vec<String>,
     /// The key in the store that says so: whoever deletes it ends the wait.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub key: String,
 }
 
 /// A unit with all that is known of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct UnitDetail {
     /// Its name.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub name: String,
     /// Create revision of its record: tells it from an earlier unit of that name.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub uid: i64,
     /// Number of accepted writes.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub generation: u64,
     /// Whether each eligible machine is to run it.
     #[serde(skip_serializing_if = "is_false")]
     pub global: bool,
     /// What is asked for.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub desired_state: TargetState,
     /// What its machine has brought about; absent for global units.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,18 +87,23 @@ pub struct UnitDetail {
 
 /// A unit on one machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Copy {
     /// Id of the machine.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub machine: String,
     /// Address of the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// What the machine has brought about.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub current: TargetState,
     /// Newest generation that the machine has acted on.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub observed: u64,
     /// Create revision of the record that the machine acted on.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub uid: i64,
     /// systemd's LoadState; empty until the machine reports.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -97,6 +115,7 @@ pub struct Copy {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sub: String,
     /// How far systemd is with the last job.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub job: JobState,
     /// Why the unit is not what it should be, as a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,30 +133,37 @@ pub struct Copy {
 
 /// Why one machine cannot take a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct MachineObstacle {
     /// Id of the machine.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub machine: String,
     /// Address of the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// The reason, as a fragment of a sentence.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub reason: String,
 }
 
 /// Changes to many units.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct BatchRequest {
     /// One change for each unit.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub units: Vec<BatchUnit>,
 }
 
 /// A change to one unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct BatchUnit {
     /// Its name.
+    #[cfg_attr(feature = "openapi", schema(required = true, value_type = crate::UnitName))]
     pub name: String,
     /// Its options; none to leave the contents as they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -162,19 +188,24 @@ pub struct BatchUnit {
 
 /// What became of the changes, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct BatchReply {
     /// One outcome for each unit.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub units: Vec<BatchOutcome>,
 }
 
 /// What became of the change to one unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct BatchOutcome {
     /// Its name.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub name: String,
     /// The HTTP status that the change would have had by itself.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: u16,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,23 +223,30 @@ pub struct BatchOutcome {
 
 /// What machines report of all units, and what shows beside it; all of it as of one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct StateList {
     /// Store revision up to which it tells all.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub revision: i64,
     /// The machines that are present, sorted by id.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub machines: Vec<Machine>,
     /// The states, sorted by unit, then by machine.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub states: Vec<UnitState>,
     /// What is wrong, such as documents that the list lacks.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub health: Health,
 }
 
 /// An item of the stream of changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Update {
     /// Store revision up to which it tells all.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub revision: i64,
     /// Units that are new or have changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]

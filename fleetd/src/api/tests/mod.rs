@@ -3,6 +3,7 @@
 mod harness;
 mod lag;
 mod metadata;
+mod openapi;
 mod replay;
 mod v1;
 mod v2;
