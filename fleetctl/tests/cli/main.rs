@@ -11,6 +11,8 @@ mod list;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod older;
+#[cfg(test)]
 mod patterns;
 #[cfg(test)]
 mod program;

@@ -17,7 +17,7 @@ pub(crate) struct Script {
     /// Lines of the stream of changes: those of the beginning, and those after the first write.
     events: Option<(Vec<String>, Vec<String>)>,
     hangs_up: bool,
-    /// What answers after the first PUT, after the second and so on.
+    /// What answers after the first PUT or DELETE, after the second and so on.
     later: Vec<Self>,
     /// Bodies that come one after the other, by path; the last comes again and again.
     in_turn: BTreeMap<String, Vec<String>>,
@@ -55,12 +55,38 @@ impl Script {
         self
     }
 
+    /// Answers as it is recorded before the first session, and then in one session: requests
+    /// behind `> `, statuses and bodies behind `< `. What is not asked again after a write is as
+    /// it was before.
+    pub(crate) fn recorded(recording: &str, session: &str) -> Self {
+        let mut sessions = recording.split("\n= ");
+        let common = sessions.next().unwrap();
+        let session = sessions.find_map(|text| text.strip_prefix(session)?.strip_prefix('\n'));
+        let mut phases = vec![BTreeMap::new()];
+        for exchange in common.split("\n\n").chain(session.unwrap_or_default().split("\n\n")) {
+            let mut said = exchange.lines().filter_map(|line| line.strip_prefix("< "));
+            let Some(request) = exchange.lines().find_map(|line| line.strip_prefix("> ")) else {
+                continue;
+            };
+            let status = said.next().unwrap().parse().unwrap();
+            let phase = phases.last_mut().unwrap();
+            phase.insert(request.to_owned(), (status, said.next().unwrap_or_default().to_owned()));
+            if !request.starts_with("GET ") {
+                let before = phase.clone();
+                phases.push(before);
+            }
+        }
+        let mut scripts = phases.into_iter().map(|answers| Self { answers, ..Self::default() });
+        let first = scripts.next().unwrap();
+        scripts.fold(first, Self::then)
+    }
+
     /// Closes each connection after an answer, without having said so.
     pub(crate) fn hanging_up(self) -> Self {
         Self { hangs_up: true, ..self }
     }
 
-    /// Answers as another script does after one more PUT.
+    /// Answers as another script does after one more PUT or DELETE.
     pub(crate) fn then(mut self, next: Self) -> Self {
         self.later.push(next);
         self
@@ -138,7 +164,7 @@ impl State {
         if let (true, Some((first, later))) = (bare == "/fleet/v2/events", &self.script.events) {
             return self.stream(stream, first, later);
         }
-        let puts = |write: &&String| write.starts_with("PUT ");
+        let puts = |write: &&String| write.starts_with("PUT ") || write.starts_with("DELETE ");
         let puts = self.writes.lock().unwrap().iter().filter(puts).count();
         if method != "GET" {
             let text = String::from_utf8_lossy(&body);
