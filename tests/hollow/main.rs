@@ -17,7 +17,7 @@ use fleetd::registry::key::KeyPrefix;
 use fleetd::store::etcd::{EtcdOptions, EtcdOptionsError, EtcdStore};
 use fleetd::systemd::OwnJob;
 use fleetd::systemd::memory::MemorySystemd;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -38,7 +38,7 @@ const LEAVING: Duration = Duration::from_secs(90);
 
 /// Make a cluster large: many machines that keep units in memory
 ///
-/// Runs until SIGTERM or SIGINT; then the machines leave the cluster in order. Killed, they are
+/// Runs until SIGTERM or SIGINT; then the machines leave the cluster in order. By SIGQUIT they are
 /// lost all at once. A second run has the same machines.
 #[derive(Debug, Parser)]
 #[command(name = "hollow")]
@@ -55,6 +55,9 @@ struct Arguments {
     /// Seconds that a machine counts as present after its last sign of life
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     agent_ttl: u64,
+    /// Lose all machines when the program that started this one ends
+    #[arg(long)]
+    with_parent: bool,
 }
 
 /// Why there are no machines.
@@ -72,7 +75,7 @@ enum HollowError {
     /// There is no room for the machines' files.
     #[error("cannot make a directory for the machines' files")]
     Directory(#[source] std::io::Error),
-    /// The kernel refuses something that every program gets.
+    /// The kernel refuses what every program gets.
     #[error("cannot wait for signals")]
     Signals(#[source] std::io::Error),
     /// Logging.
@@ -93,8 +96,10 @@ fn main() -> ExitCode {
     let filter = std::env::var("FLEET_LOG").unwrap_or_else(|_| "warn".to_owned());
     let ran = fleetd::log::set_up(false, Some(&filter)).map_err(HollowError::from).and_then(|()| {
         raise_limit_of_files();
+        let files = tempfile::Builder::new().prefix("hollow-").tempdir();
+        let files = files.map_err(HollowError::Directory)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        runtime.map_err(HollowError::Signals)?.block_on(run(&arguments))
+        runtime.map_err(HollowError::Signals)?.block_on(run(&arguments, files.path()))
     });
     match ran {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,15 +117,25 @@ fn raise_limit_of_files() {
     setrlimit(Resource::Nofile, limit).ok();
 }
 
-async fn run(arguments: &Arguments) -> Result<(), HollowError> {
+async fn run(arguments: &Arguments, files: &Path) -> Result<(), HollowError> {
+    let mut quit = signal(SignalKind::quit()).map_err(HollowError::Signals)?;
+    if arguments.with_parent {
+        set_parent_process_death_signal(Some(rustix::process::Signal::QUIT))
+            .map_err(|error| HollowError::Signals(error.into()))?;
+    }
+    tokio::select! {
+        ran = stay(arguments, files) => ran,
+        _ = quit.recv() => Ok(()),
+    }
+}
+
+async fn stay(arguments: &Arguments, files: &Path) -> Result<(), HollowError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(HollowError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(HollowError::Signals)?;
-    let files = tempfile::Builder::new().prefix("hollow-").tempdir();
-    let files = files.map_err(HollowError::Directory)?;
     let began = Instant::now();
-    let mut machines = Machines::start(arguments, files.path())?;
+    let mut machines = Machines::start(arguments, files)?;
     let count = arguments.machines;
-    ui::say(format_args!("{count} machines start, with their files in {}", files.path().display()));
+    ui::say(format_args!("{count} machines start, with their files in {}", files.display()));
     tokio::select! {
         () = machines.join() => {
             ui::say(format_args!("{count} machines joined in {:.2?}", began.elapsed()));

@@ -25,6 +25,12 @@ pub enum Error {
     /// Another process of ours failed and has said why.
     #[error("failed, as told above")]
     Told,
+    /// Ctrl-C, or what stands for it.
+    #[error("interrupted")]
+    Interrupted,
+    /// The kernel refuses what every program gets.
+    #[error("cannot wait for signals")]
+    Signals(#[source] std::io::Error),
     /// Neither root nor a way to become root.
     #[error("the hosts of the testbed need root: run it as root, or install sudo")]
     NoRoot,

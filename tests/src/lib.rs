@@ -19,6 +19,7 @@ mod file;
 mod fleet;
 mod fuzz;
 mod image;
+mod interrupt;
 mod layer;
 mod network;
 mod packages;

@@ -42,6 +42,31 @@ pub(crate) fn build() -> Result<PathBuf, Error> {
 /// They do not compile.
 pub(crate) fn build_release() -> Result<PathBuf, Error> {
     build_with(&["--release"])?;
+    release()
+}
+
+/// Builds hollow machines for release; see [`hollow`].
+///
+/// # Errors
+///
+/// They do not compile.
+pub(crate) fn build_hollow() -> Result<(), Error> {
+    let program = ["--package", "fleet-tests", "--features", "hollow", "--bin", "hollow"];
+    // Apart from the programs of the hosts, which are to be built without what only these need.
+    Ok(command::show(&mut cargo(["build", "--quiet", "--release"].into_iter().chain(program)))?)
+}
+
+/// The program that is a crowd of hollow machines.
+///
+/// # Errors
+///
+/// It is not known where this program is.
+pub(crate) fn hollow() -> Result<PathBuf, Error> {
+    Ok(release()?.join("hollow"))
+}
+
+/// The directory of what is built for release.
+fn release() -> Result<PathBuf, Error> {
     let mut directory = privilege::this_program()?;
     directory.pop();
     // Every profile has a directory beside the others.

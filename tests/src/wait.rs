@@ -73,7 +73,7 @@ pub fn throughout(period: Duration, mut check: impl FnMut()) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "no runtime to block: the testbed is synchronous")]
-fn pause() {
+pub(crate) fn pause() {
     std::thread::sleep(PAUSE);
 }
 

@@ -7,6 +7,8 @@ mod clock;
 mod error;
 mod figures;
 mod ground;
+mod hollow;
+mod list;
 mod many;
 mod one;
 mod plan;
@@ -16,12 +18,14 @@ mod usage;
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
 use crate::cluster::{Cluster, ClusterName};
 use crate::command;
 use crate::error::Error;
+use crate::interrupt::Interrupts;
 use crate::{privilege, source, ui};
 
 pub use error::BenchError;
@@ -44,6 +48,8 @@ pub(crate) enum Bench {
     Destroy,
     /// `fleetctl start` of one new unit, over `systemctl start` of one
     One,
+    /// `fleetctl list-units` of 10,000 units on 1,000 hollow machines, over etcdctl on their keys
+    List,
     /// Writes to the store, processor and memory while many units run and nothing happens
     Rest,
     /// The planner alone, with thousands of machines and units
@@ -56,6 +62,7 @@ impl Bench {
             Self::Start => "start",
             Self::Destroy => "destroy",
             Self::One => "one",
+            Self::List => "list",
             Self::Rest => "rest",
             Self::Plan => "plan",
         }
@@ -66,7 +73,17 @@ impl Bench {
         match self {
             Self::Start | Self::Destroy | Self::Rest => 500,
             Self::One => 50,
-            // It has scenarios of its own.
+            Self::List | Self::Plan => 10_000,
+        }
+    }
+
+    /// Hosts, unless the command line says otherwise.
+    fn hosts(self) -> u8 {
+        match self {
+            Self::Start | Self::Destroy | Self::One | Self::Rest => HOSTS,
+            // All other machines are hollow; the budget is for one member of etcd.
+            Self::List => 1,
+            // It runs on none.
             Self::Plan => 0,
         }
     }
@@ -76,10 +93,10 @@ impl Bench {
 pub(crate) struct BenchArgs {
     /// What to measure
     bench: Bench,
-    /// How many units
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5000))]
+    /// How many units (500, or 50 for `one`, or 10,000 for `list` and `plan`)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     units: Option<u32>,
-    /// How many hosts (3 unless the cluster is there already)
+    /// How many hosts (3, or 1 for `list`, unless the cluster is there already)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=99))]
     hosts: Option<u8>,
     /// Print one JSON object with all samples
@@ -96,7 +113,7 @@ impl BenchArgs {
         if self.bench == Bench::Plan {
             return self.check_plan();
         }
-        let (units, hosts) = (self.units(), self.hosts.unwrap_or(HOSTS));
+        let (units, hosts) = (self.units(), self.hosts());
         if units < u32::from(hosts) {
             return Err(BenchError::FewUnits { bench: self.bench.name(), units, hosts });
         }
@@ -105,7 +122,6 @@ impl BenchArgs {
 
     fn check_plan(&self) -> Result<(), BenchError> {
         let given = [
-            ("units", self.units.is_some(), "its scenarios have their own"),
             ("hosts", self.hosts.is_some(), "it runs on none"),
             ("keep", self.keep, "it makes no cluster"),
         ];
@@ -119,6 +135,10 @@ impl BenchArgs {
 
     fn units(&self) -> u32 {
         self.units.unwrap_or(self.bench.units())
+    }
+
+    fn hosts(&self) -> u8 {
+        self.hosts.unwrap_or(self.bench.hosts())
     }
 
     /// The same as a command line for [`measure`].
@@ -139,21 +159,28 @@ impl BenchArgs {
 pub(crate) fn run(name: &ClusterName, arguments: &BenchArgs) -> Result<(), Error> {
     arguments.check()?;
     if arguments.bench == Bench::Plan {
-        show(&plan::run()?, arguments.json);
+        show(&plan::run(arguments.units())?, arguments.json);
         return Ok(());
     }
     ui::note("Building for release");
     let binaries = source::build_release()?;
-    run_aside(name, vec!["install".into()])?;
-    ui::note(format_args!("Booting the hosts of cluster `{name}`"));
-    let measured = run_aside(name, assemble(&binaries, arguments.hosts))
-        .and_then(|()| privilege::run_as_root(name, arguments.line()));
+    if arguments.bench == Bench::List {
+        source::build_hollow()?;
+    }
+    let measured = Interrupts::catch().and_then(|interrupts| {
+        let run = |task, is_result| interrupts.show(&mut aside(name, task, is_result)?);
+        run(vec!["install".into()], false)?;
+        ui::note(format_args!("Booting the hosts of cluster `{name}`"));
+        let hosts = Cluster::open(name).is_err().then(|| arguments.bench.hosts());
+        run(assemble(&binaries, arguments.hosts.or(hosts)), false)?;
+        run(arguments.line(), true)
+    });
     if arguments.keep {
         ui::note(format_args!("Cluster `{name}` is kept: `cargo testbed --cluster {name} down`"));
         return measured;
     }
-    let removed = run_aside(name, vec!["down".into()]);
-    measured.and(removed)
+    let removed = command::show(&mut aside(name, vec!["down".into()], false)?);
+    measured.and(removed.map_err(|_| Error::Told))
 }
 
 /// The part of [`run`] that needs root and hosts.
@@ -169,8 +196,9 @@ pub(crate) fn measure(name: &ClusterName, arguments: &BenchArgs) -> Result<(), E
         Bench::Start => many::run(&ground, Half::Start, units)?,
         Bench::Destroy => many::run(&ground, Half::Destroy, units)?,
         Bench::One => one::run(&ground, units)?,
+        Bench::List => list::run(&ground, source::hollow()?, units)?,
         Bench::Rest => rest::run(&ground, units)?,
-        Bench::Plan => plan::run()?,
+        Bench::Plan => plan::run(units)?,
     };
     show(&report, arguments.json);
     Ok(())
@@ -187,13 +215,13 @@ fn assemble(binaries: &Path, hosts: Option<u8>) -> Vec<OsString> {
 }
 
 /// Another command of this program, as root; standard output is for results alone.
-fn run_aside(cluster: &ClusterName, task: Vec<OsString>) -> Result<(), Error> {
+fn aside(cluster: &ClusterName, task: Vec<OsString>, is_result: bool) -> Result<Command, Error> {
     let mut line = privilege::as_root(&privilege::this_program()?)?;
-    line.arg(format!("--cluster={cluster}")).args(task).stdout(std::io::stderr());
-    match command::show(&mut line) {
-        Err(command::CommandError::Failed { .. }) => Err(Error::Told),
-        other => Ok(other?),
+    line.arg(format!("--cluster={cluster}")).args(task);
+    if !is_result {
+        line.stdout(std::io::stderr());
     }
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -223,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_planner_alone_takes_neither_units_nor_hosts() {
+    fn the_planner_alone_takes_no_hosts() {
         let refused = |line| parse(line).check().map_err(|error| error.to_string());
 
         assert_eq!(
@@ -231,7 +259,7 @@ mod tests {
             Err("`bench plan` takes no `--hosts`: it runs on none".to_owned())
         );
         assert!(refused("plan --keep").is_err());
-        assert_eq!(refused("plan --json"), Ok(()));
+        assert_eq!(refused("plan --json --units 1000"), Ok(()));
     }
 
     #[test]

@@ -45,11 +45,11 @@ impl Scenario {
     }
 }
 
-pub(crate) fn run() -> Result<Report, Error> {
+pub(crate) fn run(units: u32) -> Result<Report, Error> {
     let load = Load::now();
-    let bench = ["bench", "--quiet", "--package", "fleetd", "--bench", "plan", "--", "--json"];
-    let mut line = cargo(bench);
-    let output = line.stderr(Stdio::inherit()).output();
+    let program = ["--package", "fleetd", "--example", "plan", "--", "--json"];
+    let mut line = cargo(["run", "--quiet", "--release"].into_iter().chain(program));
+    let output = line.arg(format!("--units={units}")).stderr(Stdio::inherit()).output();
     let output = output.map_err(|source| start_error(&line, source))?;
     if !output.status.success() {
         return Err(Error::Told);

@@ -33,11 +33,11 @@ const PROCESS: &str = "\
 
 /// One fleetd over the period.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Process {
+pub(super) struct Process {
     host: String,
     /// In percent of one processor.
-    cpu: f64,
-    memory: Memory,
+    pub(super) cpu: f64,
+    pub(super) memory: Memory,
 }
 
 /// The store over the period.
@@ -81,7 +81,7 @@ fn measure_all(ground: &Ground) -> Result<Vec<Process>, Error> {
 }
 
 /// What the kernel has counted so far; the time is that since the start of fleetd, in seconds.
-fn measure(host: &Host) -> Result<Process, Error> {
+pub(super) fn measure(host: &Host) -> Result<Process, Error> {
     let shown = host.read(["sh", "-c", PROCESS])?;
     let found = usage::cpu_seconds(shown.lines().next().unwrap_or_default());
     let found = found.zip(usage::memory(&shown));
@@ -163,7 +163,7 @@ fn report(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "told with one decimal")]
-fn megabytes(bytes: u64) -> f64 {
+pub(super) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
