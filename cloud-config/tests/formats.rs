@@ -223,12 +223,12 @@ fn problems_in_parts_have_the_line_of_the_message_if_they_can() {
     assert_eq!(
         told(&read),
         [
-            "3:1: error: part 2 (two.yml): hostnme: unknown key `hostnme`: did you mean `hostname`?",
+            "3:1: error: part 2 `two.yml`: hostnme: unknown key `hostnme`: did you mean `hostname`?",
             "10:13: error: coreos.units[0].name: `a` is not a name of a unit: unit name must contain \".\": did you mean `a.service`?",
             "20:1: error: a list or map that is not closed",
             "24:1: warning: part 4 is neither a cloud-config nor a script, and is ignored: the first line must be `#cloud-config`, or begin with `#!` for a script: write that above the text",
             "28:1: error: a script must begin with `#!`, such as `#!/bin/sh`",
-            "32:1: error: parts of type text/jinja2 are not read by fleet's cloud-config",
+            "32:1: error: parts of type `text/jinja2` are not read by fleet's cloud-config",
             "35:1: error: is a list of URLs (#include), which fleet's cloud-config does not fetch: give the documents themselves, as parts of a multipart message if there are several",
         ]
     );

@@ -252,11 +252,7 @@ pub(super) fn quote(text: &str) -> String {
 
 fn unknown(path: &str, key: &Key, known: Known) -> Problem {
     let name = key.name();
-    // What is no name at all may be content that is indented wrongly, and a secret.
-    let is_name = !name.is_empty()
-        && name.len() <= MAX_QUOTE
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
-    if !is_name {
+    if !key.is_name() {
         let text =
             "a line that is no key: the text of a value must be indented further than its key";
         return Problem::warning(key.position, path, text);

@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 
+use super::fields::quote;
+
 /// Parts of parts, and so on.
 const MAX_DEPTH: usize = 4;
 
@@ -28,9 +30,12 @@ pub(super) struct Part {
 pub(super) enum MultipartError {
     #[error("a multipart message without a boundary: write `boundary=\"...\"` in Content-Type")]
     NoBoundary,
-    #[error("no line `--{0}`, which begins a part")]
+    #[error("no line {}, which begins a part", quote(&format!("--{}", .0)))]
     NoParts(String),
-    #[error("a multipart message without its last line `--{0}--`: it may be cut off")]
+    #[error(
+        "a multipart message without its last line {}: it may be cut off",
+        quote(&format!("--{}--", .0))
+    )]
     CutOff(String),
     #[error("parts are nested more than {MAX_DEPTH} deep")]
     TooDeep,

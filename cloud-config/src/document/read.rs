@@ -1,5 +1,6 @@
 //! From user data to what it says.
 
+use super::fields::quote;
 use super::format::{self, Format};
 use super::multipart::Part;
 use super::unite::unite;
@@ -137,7 +138,8 @@ impl Reading<'_> {
                 .refuse_at(lines, "a script must begin with `#!`, such as `#!/bin/sh`".to_owned());
         }
         if UNDONE.iter().any(|undone| part.kind.contains(undone)) {
-            let text = format!("parts of type {} are not read by fleet's cloud-config", part.kind);
+            let text =
+                format!("parts of type {} are not read by fleet's cloud-config", quote(&part.kind));
             return self.refuse_at(lines, text);
         }
         let position = Position::START.below(lines);
@@ -189,7 +191,8 @@ impl Reading<'_> {
 
     /// Says in which part the problems from the `first` one on are.
     fn name_part(&mut self, part: &Part, first: usize) {
-        let name = part.name.as_deref().map_or_else(String::new, |name| format!(" ({name})"));
+        let name =
+            part.name.as_deref().map_or_else(String::new, |name| format!(" {}", quote(name)));
         let label = format!("part {}{name}", part.number);
         for problem in self.read.problems.iter_mut().skip(first) {
             let path = std::mem::take(&mut problem.path);

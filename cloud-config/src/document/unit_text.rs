@@ -6,6 +6,9 @@ use super::fields::{At, Reader};
 use crate::problem::{Position, Problem, Severity};
 use crate::yaml::{Style, Value};
 
+/// Longest text of fleet about a directive that is told.
+const MAX_TEXT: usize = 400;
+
 /// Whose text it is.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -47,11 +50,20 @@ fn check_directives(
     let header = text.lines().position(is_fleet_header).map(|index| index + 1);
     let position = header.and_then(|line| line_of(at, text, line)).unwrap_or(at.position());
     if let Err(error) = Directives::of(file, name) {
-        reader.problems.push(Problem::error(position, at.path.as_str(), error.to_string()));
+        reader.problems.push(Problem::error(
+            position,
+            at.path.as_str(),
+            one_line(&error.to_string()),
+        ));
     }
     for warning in Directives::lenient(file, name).warnings() {
-        reader.problems.push(Problem::warning(position, at.path.as_str(), warning));
+        reader.problems.push(Problem::warning(position, at.path.as_str(), one_line(&warning)));
     }
+}
+
+/// What repeats a value of the unit, without control characters and of a bearable length.
+fn one_line(text: &str) -> String {
+    text.chars().take(MAX_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Where the error is, and what it is. The line itself is not told: it may hold a secret.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Node, Value};
+use super::{Entry, Key, Node, Value};
 use crate::problem::Problem;
 
 /// Unites what keys of the same name say: lists are joined, maps united, and of other values the
@@ -18,7 +18,7 @@ pub(crate) fn unite_duplicates(node: &mut Node, path: &str, problems: &mut Vec<P
         Value::Map(entries) => {
             *entries = unite(std::mem::take(entries), path, problems);
             for entry in entries {
-                unite_duplicates(&mut entry.value, &join(path, &entry.key.name()), problems);
+                unite_duplicates(&mut entry.value, &path_of(path, &entry.key), problems);
             }
         }
     }
@@ -27,6 +27,10 @@ pub(crate) fn unite_duplicates(node: &mut Node, path: &str, problems: &mut Vec<P
 /// The path of a key in the map at `path`.
 pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn path_of(path: &str, key: &Key) -> String {
+    if key.is_name() { join(path, &key.name()) } else { join(path, "...") }
 }
 
 fn unite(entries: Vec<Entry>, path: &str, problems: &mut Vec<Problem>) -> Vec<Entry> {
@@ -41,6 +45,7 @@ fn unite(entries: Vec<Entry>, path: &str, problems: &mut Vec<Problem>) -> Vec<En
         };
         let line = earlier.key.position.line;
         let position = entry.key.position;
+        let path = path_of(path, &entry.key);
         let told = match (&mut earlier.value.value, entry.value.value) {
             (Value::List(items), Value::List(more)) => {
                 items.extend(more);
@@ -57,7 +62,7 @@ fn unite(entries: Vec<Entry>, path: &str, problems: &mut Vec<Problem>) -> Vec<En
                 Some(format!("is given in line {line} too: that is ignored"))
             }
         };
-        problems.extend(told.map(|text| Problem::warning(position, join(path, &name), text)));
+        problems.extend(told.map(|text| Problem::warning(position, path, text)));
     }
     united
 }

@@ -14,6 +14,9 @@ pub(crate) use load::{SyntaxError, load};
 
 use crate::problem::Position;
 
+/// Longer keys are no names.
+const MAX_NAME: usize = 40;
+
 /// A value and where it starts.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Node {
@@ -79,6 +82,13 @@ impl Key {
     /// The name that it is known by: dashes are underscores.
     pub(crate) fn name(&self) -> String {
         self.written.replace('-', "_")
+    }
+
+    /// Whether it may be told. What does not look like a name may be content that is indented
+    /// wrongly, and a secret.
+    pub(crate) fn is_name(&self) -> bool {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        (1..=MAX_NAME).contains(&self.written.len()) && self.written.chars().all(is_allowed)
     }
 }
 
