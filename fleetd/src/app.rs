@@ -21,9 +21,9 @@ use crate::machine;
 use crate::notify;
 use crate::registry::document::{Machine, VERSION};
 use crate::registry::key::is_unit;
-use crate::store::Store;
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::etcd::EtcdStore;
+use crate::store::{Store, Witness, Witnessed};
 use crate::systemd::dbus::{Bus, DbusSystemd};
 
 /// Where clients look for the API.
@@ -32,7 +32,9 @@ const SOCKET: &str = "/run/fleet.sock";
 const RUN_DIRECTORY: &str = "/run/fleet";
 /// What has to survive it.
 const STATE_DIRECTORY: &str = "/var/lib/fleet";
-/// Where in it the embedded store is.
+/// Where in the former it is kept how far the store has come.
+const SEEN: &str = "seen";
+/// Where in the latter the embedded store is.
 const DATABASE: &str = "store.redb";
 
 /// systemd is told that fleetd is there by then, even if the store is not.
@@ -142,7 +144,9 @@ async fn serve(settings: &Settings, store: impl Store) -> Result<(), AppError> {
         units_directory: settings.units_directory.clone(),
         state_directory: RUN_DIRECTORY.into(),
     };
-    let (agent, handle) = Agent::new(agent_settings, store.clone(), systemd);
+    let witness = Witness::open(Path::new(RUN_DIRECTORY).join(SEEN))?;
+    let store = Witnessed::new(store, witness.clone());
+    let (agent, handle) = Agent::new(agent_settings, store.clone(), witness, systemd);
 
     let parts = Parts::default();
     let agent = parts.tracker.spawn(agent.run(parts.agent.clone()));

@@ -15,6 +15,7 @@ use fleetd::file::FileError;
 use fleetd::registry::document::{Machine, VERSION};
 use fleetd::registry::key::KeyPrefix;
 use fleetd::store::etcd::{EtcdOptions, EtcdOptionsError, EtcdStore};
+use fleetd::store::{Witness, Witnessed};
 use fleetd::systemd::OwnJob;
 use fleetd::systemd::memory::MemorySystemd;
 use rustix::process::{Resource, getrlimit, set_parent_process_death_signal, setrlimit};
@@ -179,7 +180,9 @@ impl Machines {
             // Its own one, as each machine has: connections are part of what a large cluster costs.
             let store = EtcdStore::connect(&options)?;
             let settings = settings(arguments, machine, number, files, &boot);
-            let (agent, handle) = Agent::new(settings, store, systemd.clone());
+            let witness = Witness::open(settings.state_directory.join("seen"))?;
+            let store = Witnessed::new(store, witness.clone());
+            let (agent, handle) = Agent::new(settings, store, witness, systemd.clone());
             let stop = machines.stop.clone();
             machines.agents.spawn(async move { agent.run(stop).await.map(drop) });
             machines.handles.push(handle);

@@ -9,7 +9,6 @@ use super::AgentSettings;
 use super::applied::Records;
 use super::apply::Files;
 use super::core::Adopted;
-use super::seen::SeenFile;
 use super::shell::RETRY;
 use crate::backoff::random_jitter;
 use crate::file::FileError;
@@ -35,10 +34,6 @@ pub(crate) async fn adopt<M: Systemd>(
     let records = Records::open(&settings.state_directory)?;
     let mut adopted =
         Adopted { records: records.read()?, files: directory.list()?, ..Adopted::default() };
-    adopted.seen = SeenFile::new(&settings.state_directory).read().unwrap_or_else(|error| {
-        warn!(error = %chain(&error), "Whether the store is the same as before is not known");
-        None
-    });
     let mut attempt = 0;
     loop {
         match take_stock(&mut adopted, &directory, systemd).await {

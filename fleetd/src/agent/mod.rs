@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::file::FileError;
 use crate::registry::document::Machine;
 use crate::registry::key::{Key, KeyPrefix};
-use crate::store::Store;
+use crate::store::{Store, Witness};
 use crate::systemd::Systemd;
 
 mod adopt;
@@ -31,7 +31,6 @@ mod presence;
 mod publish;
 mod relations;
 mod report;
-mod seen;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -68,7 +67,8 @@ pub enum Registration {
     Pending,
     /// It does.
     Registered,
-    /// Another host holds the machine-id, as this sentence says; it is tried again.
+    /// Another host holds the machine-id, or the store is not the one that it was, as this
+    /// sentence says.
     Refused(String),
 }
 
@@ -100,16 +100,18 @@ impl Handle {
 pub struct Agent<S, M> {
     settings: Arc<AgentSettings>,
     store: S,
+    witness: Witness,
     systemd: M,
     registration: watch::Sender<Registration>,
 }
 
 impl<S: Store, M: Systemd> Agent<S, M> {
-    /// An agent that does nothing before it is run.
-    pub fn new(settings: AgentSettings, store: S, systemd: M) -> (Self, Handle) {
+    /// An agent that does nothing before it is run, and nothing on the word of a store that its
+    /// witness doubts.
+    pub fn new(settings: AgentSettings, store: S, witness: Witness, systemd: M) -> (Self, Handle) {
         let (sender, registration) = watch::channel(Registration::default());
         let settings = Arc::new(settings);
-        (Self { settings, store, systemd, registration: sender }, Handle { registration })
+        (Self { settings, store, witness, systemd, registration: sender }, Handle { registration })
     }
 
     /// Runs until `stop` is cancelled; then asks systemd whether to leave everything running or to
@@ -120,13 +122,14 @@ impl<S: Store, M: Systemd> Agent<S, M> {
     /// When its directories cannot be used. Nothing else ends it: the store and systemd may come
     /// and go.
     pub async fn run(self, stop: CancellationToken) -> Result<Shutdown, FileError> {
-        let Self { settings, store, systemd, registration } = self;
+        let Self { settings, store, witness, systemd, registration } = self;
         let adoption = adopt::adopt(&settings, &systemd);
         let (adopted, hands) = tokio::select! {
             adopted = adoption => adopted?,
             () = stop.cancelled() => return Ok(Shutdown::StayRunning),
         };
-        let core = core::Core::new(Arc::clone(&settings), registration, adopted);
-        Ok(shell::Shell::new(settings, store, hands).run(core, stop).await)
+        let doubts = witness.doubts();
+        let core = core::Core::new(Arc::clone(&settings), witness, registration, adopted);
+        Ok(shell::Shell::new(settings, store, hands, doubts).run(core, stop).await)
     }
 }

@@ -298,7 +298,7 @@ pub(crate) async fn keep_alive<S: Store>(
             () = sleep(pause) => {}
         }
         match timeout(ttl / 6, store.keep_alive(grant.id)).await {
-            Ok(Ok(KeepAlive::Renewed(granted))) => {
+            Ok(Ok(KeepAlive::Renewed { ttl: granted, .. })) => {
                 ttl = granted;
                 pause = ttl / 3;
                 if let Some(since) = failing_since.take() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fleet_units::UnitName;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -20,7 +20,6 @@ use super::core::event::Event;
 use super::core::{Ask, Core, Departure, Work};
 use super::leave;
 use super::presence::{Registrar, keep_alive, put_states};
-use super::seen::SeenFile;
 use super::writer::Writing;
 use super::{AgentSettings, Shutdown};
 use crate::backoff::{Backoff, random_jitter};
@@ -64,7 +63,7 @@ type InFlight<S> = FuturesUnordered<BoxFuture<'static, Ended<S>>>;
 pub(crate) struct Shell<S, M> {
     registrar: Registrar<S>,
     hands: Hands<M>,
-    seen_file: SeenFile,
+    doubts: watch::Receiver<Option<String>>,
     in_flight: InFlight<S>,
     asking: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -73,11 +72,16 @@ pub(crate) struct Shell<S, M> {
 }
 
 impl<S: Store, M: Systemd> Shell<S, M> {
-    pub(crate) fn new(settings: Arc<AgentSettings>, store: S, hands: Hands<M>) -> Self {
+    pub(crate) fn new(
+        settings: Arc<AgentSettings>,
+        store: S,
+        hands: Hands<M>,
+        doubts: watch::Receiver<Option<String>>,
+    ) -> Self {
         let schedule = Selection::Prefix(settings.prefix.schedule_of(&settings.machine));
         let presence = Selection::Key(settings.machine_key());
         let shell = Self {
-            seen_file: SeenFile::new(&settings.state_directory),
+            doubts,
             registrar: Registrar { store: store.clone(), settings },
             hands,
             in_flight: FuturesUnordered::new(),
@@ -153,6 +157,8 @@ impl<S: Store, M: Systemd> Shell<S, M> {
             }
             () = told => return Some(Event::Stop),
             ended = self.in_flight.next() => ended,
+            // The core looks by itself. The sender lives as long as the core.
+            Ok(()) = self.doubts.changed() => return None,
             () = asleep => return None,
         };
         self.take(ended?)
@@ -233,11 +239,6 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                     log_failure(&unit, self.hands.records.write(&unit, &record));
                 }
                 Work::DropRecord(unit) => log_failure(&unit, self.hands.records.remove(&unit)),
-                Work::RememberSeen(seen) => {
-                    if let Err(error) = self.seen_file.write(seen) {
-                        warn!(error = %chain(&error), "Store is not remembered");
-                    }
-                }
                 Work::Files(batch) => {
                     let files = self.hands.files.clone();
                     self.push(async move { Event::Filed(files.apply(batch).await) });

@@ -143,7 +143,9 @@ impl From<Unavailable> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.is_transient() {
+        if let StoreError::Doubted(reason) = error {
+            Self::Unavailable(Unavailable::Refused(reason))
+        } else if error.is_transient() {
             Self::Unavailable(Unavailable::Unreachable(chain(&error)))
         } else {
             Self::Store(error)

@@ -111,7 +111,7 @@ impl Seat {
 }
 
 /// Waits until this engine leads. Also gives the machine of the leader before, if that is known to
-/// have been alive until then. `None` when it is told to stop.
+/// have been alive until then. `None` when it is told to stop, or must not follow the store.
 pub(super) async fn win<S: Store>(
     store: &S,
     settings: &EngineSettings,
@@ -132,6 +132,8 @@ pub(super) async fn win<S: Store>(
                     Ok(Some(term)) => return Some((term, seat.vouched)),
                     // Somebody was quicker; the watch will tell who.
                     Ok(None) => not_before = Instant::now() + RETRY.min,
+                    // Nobody leads on the word of a store that is not the one it was.
+                    Err(StoreError::Doubted(_)) => return None,
                     Err(error) => {
                         debug!(error = %chain(&error), "Cannot take the lead; trying again");
                         not_before = Instant::now() + RETRY.delay(failures, 0.0);
@@ -204,7 +206,7 @@ pub(super) async fn keep<S: Store>(
         }
         next = now + term.ttl / 3;
         match timeout(term.ttl / 6, store.keep_alive(term.lease)).await {
-            Ok(Ok(KeepAlive::Renewed(ttl))) => until = now + ttl,
+            Ok(Ok(KeepAlive::Renewed { ttl, .. })) => until = now + ttl,
             Ok(Ok(KeepAlive::Expired)) => {
                 warn!("The lead has run out");
                 break;

@@ -58,6 +58,7 @@ enum End {
     Stopped,
     Deposed,
     Outdated,
+    Doubted,
 }
 
 /// The next update together with who waits for it. Kept from one event to the next: a list that
@@ -81,6 +82,7 @@ impl<S: Store> Engine<S> {
                 End::Stopped => return,
                 End::Deposed => Duration::ZERO,
                 End::Outdated => DEFERENCE,
+                End::Doubted => break,
             };
             if timeout(pause, stop.cancelled()).await.is_ok() {
                 return;
@@ -153,6 +155,7 @@ impl<S: Store> Engine<S> {
                     warn!("Another engine leads");
                     return End::Deposed;
                 }
+                Reaction::Doubted => return End::Doubted,
                 Reaction::Outdated(key) => {
                     warn!(key, "A newer fleet is at work: leaving the lead to it");
                     return End::Outdated;

@@ -10,7 +10,7 @@ use crate::placement::testing::{World, machine, unit};
 use crate::registry::document::{Assignment, Leader, MetadataOverlay, Phase, Placed, Standing};
 use crate::registry::mirror::Mirror;
 use crate::store::embedded::EmbeddedStore;
-use crate::store::{LeaseId, Revision, Snapshot, Transaction, Write};
+use crate::store::{LeaseId, Revision, Snapshot, Transaction, Witness, Witnessed, Write};
 
 /// Time is simulated: this only has to be longer than anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -381,6 +381,26 @@ async fn the_machine_of_a_leader_that_died_is_lost_without_another_wait() {
     stage.until("move", moved).await;
 
     assert_eq!(elected.elapsed().as_millis() / 100, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_leads_on_the_word_of_a_store_that_is_not_the_one_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let witness = Witness::open(directory.path().join("seen")).unwrap();
+    let known = Witnessed::new(EmbeddedStore::in_memory().unwrap(), witness.clone());
+    known.range(&Selection::Key("k".to_owned()), None).await.unwrap();
+    let stage = Stage::new();
+    let mut world = World::with_machines("ab");
+    world.launch("web.service", "");
+    stage.copy(&world).await;
+    let before = stage.snapshot().await;
+
+    let store = Witnessed::new(stage.store.clone(), witness.clone());
+    let engine = Engine::new(store, stage.settings("a"));
+    timeout(PATIENCE, engine.run(CancellationToken::new())).await.unwrap();
+
+    assert!(witness.doubt().is_some());
+    assert_eq!(stage.snapshot().await, before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,9 @@ use tokio::sync::mpsc;
 mod contract;
 pub mod embedded;
 pub mod etcd;
+mod witness;
+
+pub use witness::{Witness, Witnessed};
 
 /// A revision of the store: grows by one with each transaction that changes something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,8 +136,13 @@ pub struct Grant {
 /// Answer to one keep-alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepAlive {
-    /// The lease lives for this long from now.
-    Renewed(Duration),
+    /// It lives on.
+    Renewed {
+        /// For so long from now.
+        ttl: Duration,
+        /// A revision that the store has reached.
+        reached: Revision,
+    },
     /// The store does not know the lease (any more): its keys are gone.
     Expired,
 }
@@ -184,6 +192,8 @@ pub enum WatchBatch {
 #[derive(Debug)]
 pub struct Watch {
     pub(crate) batches: mpsc::Receiver<WatchBatch>,
+    /// Who has to know how far the store has come.
+    pub(crate) witness: Option<Witness>,
 }
 
 impl Watch {
@@ -191,7 +201,12 @@ impl Watch {
     ///
     /// Cancel safe.
     pub async fn next(&mut self) -> Option<WatchBatch> {
-        self.batches.recv().await
+        let batch = self.batches.recv().await;
+        if let (Some(witness), Some(WatchBatch::Changes { revision, .. })) = (&self.witness, &batch)
+        {
+            witness.reached(*revision);
+        }
+        batch
     }
 }
 
@@ -222,6 +237,9 @@ pub enum StoreError {
     /// A write names a lease that is gone; nothing was written.
     #[error("the lease is gone")]
     LeaseGone,
+    /// The store is not the one that it was, as this sentence says; nothing was written.
+    #[error("{0}")]
+    Doubted(String),
     /// The store answered, and says no: credentials, quota, size of the request.
     #[error("the store refuses the request")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use fleet_units::UnitName;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::super::apply::Problem;
-use super::super::seen::Seen;
-use super::{Core, RETRY, Work};
+use super::{Core, RETRY};
 use crate::backoff::random_jitter;
 use crate::log::chain;
 use crate::registry::document::{Machine, Placed, decode};
@@ -22,13 +21,8 @@ impl Core {
                 warn!(error = %chain(&error), "Store is not reachable, units are left as they are");
                 return;
             }
-            Update::Listed(snapshot) => self.listed(snapshot, now),
-            Update::Changed { revision, events } => {
-                if let (None, Some(seen)) = (&self.hold, self.seen) {
-                    self.see(seen.at(revision));
-                }
-                self.assignments.change(revision, events)
-            }
+            Update::Listed(snapshot) => self.listed(snapshot),
+            Update::Changed { revision, events } => self.assignments.change(revision, events),
         };
         for unit in touched {
             self.forgetting.remove(&unit);
@@ -38,33 +32,12 @@ impl Core {
         }
     }
 
-    pub(super) fn listed(&mut self, snapshot: Snapshot, now: Instant) -> BTreeSet<UnitName> {
-        let shown = Seen::new(snapshot.cluster, snapshot.revision);
-        let path = self.seen_file.path();
-        let objection = self.seen.and_then(|seen| seen.objection(shown, path));
-        if self.hold.is_none() {
-            if let Some(objection) = objection {
-                error!(error = objection, "Store is not followed");
-                self.hold = Some(objection);
-                for unit in self.reports.keys().cloned().collect::<Vec<_>>() {
-                    self.post(&unit, now);
-                }
-            } else {
-                self.see(shown);
-            }
-        }
+    pub(super) fn listed(&mut self, snapshot: Snapshot) -> BTreeSet<UnitName> {
         self.listed = true;
         self.asked.clear();
         let mut touched = self.assignments.list(snapshot);
         touched.extend(self.applied.keys().cloned());
         touched
-    }
-
-    pub(super) fn see(&mut self, seen: Seen) {
-        if self.seen != Some(seen) {
-            self.seen = Some(seen);
-            self.work.push(Work::RememberSeen(seen));
-        }
     }
 
     /// Says what is wrong with a unit's assignment, or that nothing is any more.

@@ -15,11 +15,10 @@ use super::apply::{Batch, Problem};
 use super::assignments::Assignments;
 use super::plan::{Activity, Plan, Version, View, plan};
 use super::report::Report;
-use super::seen::{Seen, SeenFile};
 use super::writer::{Writer, Writing};
 use super::{AgentSettings, Registration};
 use crate::backoff::{Backoff, random_jitter};
-use crate::store::{Grant, LeaseId, Revision};
+use crate::store::{Grant, LeaseId, Revision, Witness};
 use crate::systemd::UnitStatus;
 
 mod ended;
@@ -44,8 +43,6 @@ pub(crate) struct Adopted {
     pub(crate) files: BTreeMap<UnitName, String>,
     /// What systemd says of these units.
     pub(crate) statuses: Vec<(UnitName, UnitStatus)>,
-    /// The store that it followed.
-    pub(crate) seen: Option<Seen>,
 }
 
 /// Something to do; its end comes back as an [`Event`](event::Event), if it has one.
@@ -53,7 +50,6 @@ pub(crate) struct Adopted {
 pub(crate) enum Work {
     Remember(UnitName, Applied),
     DropRecord(UnitName),
-    RememberSeen(Seen),
     Files(Batch),
     Ask { unit: UnitName, serial: u64, ask: Ask },
     AskStatuses(Vec<UnitName>),
@@ -105,15 +101,12 @@ struct Failure {
 #[derive(Debug)]
 pub(crate) struct Core {
     settings: Arc<AgentSettings>,
-    seen_file: SeenFile,
+    witness: Witness,
     registration: watch::Sender<Registration>,
     work: Vec<Work>,
 
     assignments: Assignments,
     listed: bool,
-    seen: Option<Seen>,
-    /// Why the store must not be followed.
-    hold: Option<String>,
 
     applied: BTreeMap<UnitName, Applied>,
     installed: BTreeMap<UnitName, Version>,
@@ -156,10 +149,11 @@ impl Core {
     /// The agent at its start: everything that was left is kept.
     pub(crate) fn new(
         settings: Arc<AgentSettings>,
+        witness: Witness,
         registration: watch::Sender<Registration>,
         adopted: Adopted,
     ) -> Self {
-        let Adopted { records, files, statuses, seen } = adopted;
+        let Adopted { records, files, statuses } = adopted;
         let installed = files
             .iter()
             .filter_map(|(unit, text)| Some((unit, UnitFile::parse(text).ok()?.hash())))
@@ -173,14 +167,12 @@ impl Core {
             }
         }
         Self {
-            seen_file: SeenFile::new(&settings.state_directory),
+            witness,
             assignments: Assignments::new(settings.machine.clone(), settings.prefix.clone()),
             settings,
             registration,
             work: Vec::new(),
             listed: false,
-            seen,
-            hold: None,
             applied: records,
             installed,
             jobs: BTreeMap::new(),
@@ -208,18 +200,19 @@ impl Core {
 
     /// Decides what to do now. To be called after events, and at [`Core::wake`].
     pub(crate) fn decide(&mut self, now: Instant) {
+        self.heed_doubt();
         let settled = self.may_act() && self.act(now);
         if let Departure::Leaving(deadline) = self.departure
-            && ((settled && self.writer.is_done_forgetting()) || now >= deadline)
+            && ((settled && self.is_done_writing()) || now >= deadline)
         {
             self.departed(now >= deadline);
             return;
         }
         self.ask_for_places(now);
-        // A machine that goes does not join any more.
-        let joins = self.departure == Departure::Staying || self.writer.presence().is_some();
         self.writer.expect(!self.jobs.is_empty() || !self.filing.is_empty());
-        if joins && let Some(writing) = self.writer.next(now) {
+        if self.may_write()
+            && let Some(writing) = self.writer.next(now)
+        {
             self.work.push(Work::Write(writing));
         }
         if self.resync && self.resync_not_before.is_none_or(|not_before| not_before <= now) {
@@ -227,6 +220,28 @@ impl Core {
             self.question();
             self.work.push(Work::AskStatuses(self.reports.keys().cloned().collect()));
         }
+    }
+
+    /// A machine that goes does not join any more, and a store in doubt takes no writes.
+    fn may_write(&self) -> bool {
+        let joins = self.departure == Departure::Staying || self.writer.presence().is_some();
+        joins && self.witness.doubt().is_none()
+    }
+
+    /// Whether a machine that goes has told the store what it can be told.
+    fn is_done_writing(&self) -> bool {
+        !self.may_write() || self.writer.is_done_forgetting()
+    }
+
+    /// A store in doubt counts as one that this machine has not joined.
+    fn heed_doubt(&self) {
+        let Some(doubt) = self.witness.doubt() else { return };
+        let refused = Registration::Refused(doubt);
+        self.registration.send_if_modified(|now| {
+            let is_news = *now != refused;
+            *now = refused;
+            is_news
+        });
     }
 
     /// When to decide again if nothing happens.
@@ -241,7 +256,8 @@ impl Core {
             }
         };
         let resync = if self.resync { self.resync_not_before } else { None };
-        [retry, places, deadline, resync, self.writer.wake()].into_iter().flatten().min()
+        let write = if self.may_write() { self.writer.wake() } else { None };
+        [retry, places, deadline, resync, write].into_iter().flatten().min()
     }
 
     /// Takes the work that has come up.
@@ -267,10 +283,10 @@ impl Core {
     /// meant, and not on the word of a store that is not the one it was.
     fn may_act(&self) -> bool {
         let registered = *self.registration.borrow() == Registration::Registered;
-        self.is_leaving() || (registered && self.listed && self.hold.is_none())
+        self.is_leaving() || (registered && self.listed && self.witness.doubt().is_none())
     }
 
-    /// Does what may be done now; tells whether nothing is left to do.
+    /// Does what may be done now; tells whether nothing is left to do with the units.
     fn act(&mut self, now: Instant) -> bool {
         let due = |failure: &Failure| failure.retry_at.is_some_and(|retry_at| retry_at <= now);
         if !self.changed && !self.is_leaving() && !self.failures.values().any(due) {
@@ -289,8 +305,8 @@ impl Core {
             leaving: self.is_leaving(),
         });
         let retrying = self.failures.values().any(|failure| failure.retry_at > Some(now));
-        let settled =
-            plan == Plan::default() && self.jobs.is_empty() && self.filing.is_empty() && !retrying;
+        let is_idle = self.jobs.is_empty() && self.filing.is_empty() && !retrying;
+        let settled = is_idle && plan.leaves_units_alone();
         // What is carried out now is noted, and may make room for more.
         self.changed = plan != Plan::default();
         if self.changed {
@@ -336,10 +352,7 @@ impl Core {
     /// Publishes what is known of a unit.
     fn post(&mut self, unit: &UnitName, now: Instant) {
         let Some(report) = self.reports.get(unit) else { return };
-        let Some(mut state) = report.document() else { return };
-        if let Some(hold) = &self.hold {
-            state.problem = Some(hold.clone());
-        }
+        let Some(state) = report.document() else { return };
         self.writer.board.set(unit, state, report.busy(), now);
     }
 

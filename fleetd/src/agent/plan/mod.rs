@@ -104,6 +104,18 @@ pub(crate) struct Plan {
     pub(crate) waiting: BTreeMap<UnitName, UnitName>,
 }
 
+impl Plan {
+    /// Whether nothing is to be done on the host; the store may still have to be told.
+    pub(crate) fn leaves_units_alone(&self) -> bool {
+        self.stops.is_empty()
+            && self.installs.is_empty()
+            && self.starts.is_empty()
+            && self.notes.is_empty()
+            && self.removals.is_empty()
+            && self.waiting.is_empty()
+    }
+}
+
 /// Why a unit is stopped. There is no other reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopReason {

@@ -19,7 +19,9 @@ use crate::registry::document::{
 };
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::embedded::EmbeddedStore;
-use crate::store::{Commit, KeyValue, Revision, Selection, Store, Transaction, Write};
+use crate::store::{
+    Commit, KeyValue, Revision, Selection, Store, Transaction, Witness, Witnessed, Write,
+};
 use crate::systemd::OwnJob;
 use crate::systemd::memory::{Call, MemorySystemd};
 
@@ -42,6 +44,7 @@ struct Running {
     stop: CancellationToken,
     task: JoinHandle<Result<Shutdown, FileError>>,
     handle: Handle,
+    witness: Witness,
 }
 
 impl Host {
@@ -75,11 +78,13 @@ impl Host {
     }
 
     pub(super) fn start(&mut self) {
-        let (agent, handle) =
-            Agent::new(self.settings.clone(), self.store.clone(), self.systemd.clone());
+        let (settings, systemd) = (self.settings.clone(), self.systemd.clone());
+        let witness = Witness::open(settings.state_directory.join("seen")).unwrap();
+        let store = Witnessed::new(self.store.clone(), witness.clone());
+        let (agent, handle) = Agent::new(settings, store, witness.clone(), systemd);
         let stop = CancellationToken::new();
         let task = TaskTracker::new().spawn(agent.run(stop.clone()));
-        self.running = Some(Running { stop, task, handle });
+        self.running = Some(Running { stop, task, handle, witness });
     }
 
     /// Starts the agent and waits until the cluster knows it.
@@ -98,6 +103,13 @@ impl Host {
     ) -> Registration {
         let mut registered = self.running.as_ref().unwrap().handle.registered();
         registered.wait_for(wanted).await.unwrap().clone()
+    }
+
+    /// The store answers like another one, for once.
+    pub(super) async fn doubt(&self) {
+        let witness = self.running.as_ref().unwrap().witness.clone();
+        let other = Witnessed::new(EmbeddedStore::in_memory().unwrap(), witness);
+        other.range(&Selection::Key("/none".to_owned()), None).await.unwrap();
     }
 
     /// SIGKILL: nothing of the agent runs any more.

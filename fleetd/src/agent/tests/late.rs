@@ -18,7 +18,7 @@ use super::host::{Host, TEXT, launched, machine, name};
 use crate::registry::document::{Assignment, Phase, encode};
 use crate::registry::follow::Update;
 use crate::registry::key::Key;
-use crate::store::{self, ClusterId, Grant, KeyValue, LeaseId, Revision, Snapshot};
+use crate::store::{self, ClusterId, Grant, KeyValue, LeaseId, Revision, Snapshot, Witness};
 use crate::systemd::{JobResult, UnitStatus};
 
 const CREATED: Revision = Revision(5);
@@ -39,7 +39,9 @@ impl Decisions {
         let key = settings.prefix.encode(&Key::Schedule(machine(), name(WEB)));
         let machine_key = settings.machine_key();
         let (registration, _) = watch::channel(Registration::default());
-        let core = Core::new(settings, registration, Adopted::default());
+        let directory = tempfile::tempdir().unwrap();
+        let witness = Witness::open(directory.path().join("seen")).unwrap();
+        let core = Core::new(settings, witness, registration, Adopted::default());
         let mut decisions = Self { core, key, machine_key, now: Instant::now() };
         decisions.register(registered(1, 4));
         let entries = vec![decisions.entry(first, CREATED)];

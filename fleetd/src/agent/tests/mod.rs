@@ -421,13 +421,24 @@ async fn another_store_is_not_followed() {
     host.store = crate::store::embedded::EmbeddedStore::in_memory().unwrap();
     host.assign(WEB, &Assignment { phase: Phase::Released, ..launched() }).await;
     host.assign(DB, &launched()).await;
-    host.join().await;
+    let before = host.revision().await;
+    for _ in 0..2 {
+        host.start();
 
-    let state = host.until_state(WEB, |state| state.problem.is_some()).await;
-    assert!(state.problem.unwrap().starts_with("the store is another one"));
-    sleep(TTL).await;
-    assert_eq!(host.systemd.take_calls(), []);
-    assert_eq!(host.active(WEB).as_deref(), Some("active"));
+        let refused = host.registration(|it| *it != Registration::Pending).await;
+        let Registration::Refused(sentence) = refused else { panic!("{refused:?}") };
+        assert!(sentence.starts_with("the store is another one"), "{sentence}");
+        sleep(TTL).await;
+        assert_eq!(host.jobs(), []);
+        assert_eq!(host.active(WEB).as_deref(), Some("active"));
+        assert_eq!(host.revision().await, before);
+        // Also the next fleetd waits for an operator.
+        host.kill().await;
+    }
+    std::fs::remove_file(host.settings.state_directory.join("seen")).unwrap();
+    host.join().await;
+    host.until_active(DB).await;
+    host.until_gone(WEB).await;
 }
 
 #[tokio::test(start_paused = true)]

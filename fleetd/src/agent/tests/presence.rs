@@ -7,14 +7,17 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::super::{Agent, Registration};
-use super::host::{Host, machine};
+use super::super::{Agent, Registration, Shutdown};
+use super::WEB;
+use super::host::{Host, launched, machine};
+use crate::registry::document::{Assignment, Phase};
 use crate::registry::key::Key;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{
     Commit, Grant, KeepAlive, LeaseId, Revision, Selection, Snapshot, Store, StoreError,
-    Transaction, Watch,
+    Transaction, Watch, Witness,
 };
+use crate::systemd::OwnJob;
 
 /// A store that never answers when a lease is to be revoked.
 #[derive(Clone)]
@@ -60,7 +63,8 @@ async fn a_registration_waits_for_no_old_lease_to_end() {
     host.join().await;
     host.kill().await;
     let store = NeverRevokes(host.store.clone());
-    let (agent, handle) = Agent::new(host.settings.clone(), store, host.systemd.clone());
+    let witness = Witness::open(host.settings.state_directory.join("seen")).unwrap();
+    let (agent, handle) = Agent::new(host.settings.clone(), store, witness, host.systemd.clone());
     let stop = CancellationToken::new();
     let agent = TaskTracker::new().spawn(agent.run(stop.clone()));
 
@@ -74,4 +78,26 @@ async fn a_registration_waits_for_no_old_lease_to_end() {
     assert!(host.entry(&Key::Machine(machine())).await.is_some());
     stop.cancel();
     timeout(Duration::from_secs(3), agent).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_doubts_its_store_can_be_stopped_and_waits_for_no_write() {
+    let mut host = Host::new();
+    host.assign(WEB, &launched()).await;
+    host.join().await;
+    host.until_active(WEB).await;
+    host.systemd.take_calls();
+
+    host.doubt().await;
+    host.registration(|it| matches!(it, Registration::Refused(_))).await;
+    let released = Assignment { phase: Phase::Released, ..launched() };
+    let last = host.assign(WEB, &released).await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((host.active(WEB).as_deref(), host.jobs()), (Some("active"), vec![]));
+
+    // The unit goes with the machine; the store is told nothing.
+    let leaving = timeout(Duration::from_secs(3), host.terminate(OwnJob::Stop));
+    assert_eq!(leaving.await.unwrap(), Shutdown::Leave);
+    assert_eq!(host.active(WEB), None);
+    assert_eq!(host.revision().await, last);
 }

@@ -43,7 +43,7 @@ impl Store for Silent {
     fn watch(&self, _: &Selection, _: Revision) -> Watch {
         let (sender, batches) = mpsc::channel(1);
         self.watches.lock().unwrap().push(sender);
-        Watch { batches }
+        Watch { batches, witness: None }
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Grant, StoreError> {

@@ -59,6 +59,8 @@ pub(super) enum Reaction {
     Relist,
     /// Leads no longer, as the seat is another's.
     Deposed,
+    /// Leads no longer, as the store is not the one that it was.
+    Doubted,
     /// Gives up the lead to a newer fleet, whose document this is.
     Outdated(String),
 }
@@ -72,6 +74,8 @@ enum View {
     Current,
     /// Nobody knows what landed: it has to be listed anew before the next plan.
     Stale,
+    /// It is not the one that was followed.
+    Doubted,
 }
 
 /// Everything that a leader keeps in mind.
@@ -241,6 +245,10 @@ impl Leading {
                 self.suspect(&packet, &error, now);
                 self.fail(now);
             }
+            Err(StoreError::Doubted(_)) => {
+                self.drop_plan();
+                self.view = View::Doubted;
+            }
             Err(error) => {
                 warn!(error = %chain(&error), "Cannot write to the registry; trying again");
                 self.drop_plan();
@@ -285,6 +293,7 @@ impl Leading {
         match self.view {
             View::Listing => return Reaction::Wait,
             View::Stale => return self.relist(),
+            View::Doubted => return Reaction::Doubted,
             View::Current => {}
         }
         let leader = self.mirror.leader.as_ref().map(|leader| leader.created);

@@ -271,7 +271,8 @@ pub(super) async fn a_kept_lease_lives_on(subject: &impl Subject) {
     let mut ticks = tokio::time::interval(grant.ttl / 4);
     for _ in 0..8 {
         ticks.tick().await;
-        assert_eq!(store.keep_alive(grant.id).await.unwrap(), KeepAlive::Renewed(grant.ttl));
+        let kept = store.keep_alive(grant.id).await.unwrap();
+        assert_eq!(kept, KeepAlive::Renewed { ttl: grant.ttl, reached: bound });
     }
 
     assert_eq!(list(store, "").await.revision, bound);

@@ -180,7 +180,7 @@ impl Store for EmbeddedStore {
                 () = follow => {}
             }
         });
-        Watch { batches }
+        Watch { batches, witness: None }
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Grant, StoreError> {

@@ -93,7 +93,9 @@ impl Owner {
                 }
                 Request::KeepAlive(lease, reply) => {
                     let ttl = self.model.keep_alive(lease, Instant::now());
-                    reply.send(Ok(ttl.map_or(KeepAlive::Expired, KeepAlive::Renewed))).ok();
+                    let reached = self.model.revision();
+                    let renewed = |ttl| KeepAlive::Renewed { ttl, reached };
+                    reply.send(Ok(ttl.map_or(KeepAlive::Expired, renewed))).ok();
                 }
                 Request::Remaining(lease, reply) => {
                     reply.send(Ok(self.model.remaining(lease, Instant::now()))).ok();

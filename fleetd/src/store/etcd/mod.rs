@@ -13,10 +13,11 @@ mod access;
 mod failover;
 #[cfg(test)]
 pub(crate) mod process;
+#[cfg(test)]
+mod restored;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{Client, Error, GetOptions, GetResponse};
@@ -78,9 +79,6 @@ pub struct EtcdStore(Arc<Shared>);
 struct Shared {
     pool: Arc<Pool>,
     watches: TaskTracker,
-    /// Granted times to live: etcd-client drops the first answer of a keep-alive stream, and a
-    /// second round trip is not needed to learn what does not change. Held for a look-up only.
-    granted: Mutex<BTreeMap<LeaseId, Duration>>,
 }
 
 impl EtcdStore {
@@ -99,19 +97,11 @@ impl EtcdStore {
 
         let (random, ..) = Uuid::new_v4().as_fields();
         let pool = Pool::new(endpoints, options.request_timeout, random as usize);
-        Ok(Self(Arc::new(Shared {
-            pool: Arc::new(pool),
-            watches: TaskTracker::new(),
-            granted: Mutex::default(),
-        })))
+        Ok(Self(Arc::new(Shared { pool: Arc::new(pool), watches: TaskTracker::new() })))
     }
 
     fn pool(&self) -> &Pool {
         &self.0.pool
-    }
-
-    fn granted(&self) -> MutexGuard<'_, BTreeMap<LeaseId, Duration>> {
-        self.0.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn list(&self, selection: &Selection, at: Revision) -> Result<Snapshot, StoreError> {
@@ -173,7 +163,7 @@ impl Store for EtcdStore {
         let (sender, batches) = mpsc::channel(watch::BUFFER);
         let task = watch::follow(Arc::clone(&self.0.pool), selection.clone(), from, sender);
         self.0.watches.spawn(task);
-        Watch { batches }
+        Watch { batches, witness: None }
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Grant, StoreError> {
@@ -185,22 +175,14 @@ impl Store for EtcdStore {
             id: LeaseId(answer.id()),
             ttl: codec::time_to_live(answer.ttl()).unwrap_or_default(),
         };
-        self.granted().insert(grant.id, grant.ttl);
         Ok(grant)
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<KeepAlive, StoreError> {
-        let known = self.granted().get(&lease).copied();
-        let request = |client: Client| renew(client, lease, known);
+        let request = |client: Client| renew(client, lease);
         match self.pool().call_in_time(Repeat::Idempotent, request).await {
-            Ok(ttl) => {
-                self.granted().insert(lease, ttl);
-                Ok(KeepAlive::Renewed(ttl))
-            }
-            Err(StoreError::LeaseGone) => {
-                self.granted().remove(&lease);
-                Ok(KeepAlive::Expired)
-            }
+            Ok((ttl, reached)) => Ok(KeepAlive::Renewed { ttl, reached }),
+            Err(StoreError::LeaseGone) => Ok(KeepAlive::Expired),
             Err(error) => Err(error),
         }
     }
@@ -218,27 +200,22 @@ impl Store for EtcdStore {
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
         let request = |mut client: Client| async move { client.lease_revoke(lease.0).await };
         match self.pool().call(Repeat::Idempotent, request).await {
-            Ok(_) | Err(StoreError::LeaseGone) => {
-                self.granted().remove(&lease);
-                Ok(())
-            }
+            Ok(_) | Err(StoreError::LeaseGone) => Ok(()),
             Err(error) => Err(error),
         }
     }
 }
 
-async fn renew(
-    mut client: Client,
-    lease: LeaseId,
-    known: Option<Duration>,
-) -> Result<Duration, Error> {
-    // Returns once etcd has renewed the lease, but does not tell for how long.
+/// Renews a lease. etcd-client drops the first answer of a keep-alive stream, which tells the time
+/// to live and how far the store has come: so there is a second one.
+async fn renew(mut client: Client, lease: LeaseId) -> Result<(Duration, Revision), Error> {
     let (mut keeper, mut answers) = client.lease_keep_alive(lease.0).await?;
-    if let Some(ttl) = known {
-        return Ok(ttl);
-    }
     keeper.keep_alive().await?;
-    let ttl = answers.message().await?.map(|answer| answer.ttl());
-    ttl.and_then(codec::time_to_live)
+    let answer = answers.message().await?;
+    answer
+        .and_then(|answer| {
+            let ttl = codec::time_to_live(answer.ttl())?;
+            Some((ttl, codec::revision(answer.header())))
+        })
         .ok_or_else(|| Error::LeaseKeepAliveError("the stream ended".to_owned()))
 }

@@ -1,5 +1,6 @@
 //! Real etcd processes for tests, on loopback ports of their own. They end with their test.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -135,6 +136,31 @@ impl Etcd {
         answers(&self.store()).await;
     }
 
+    /// Writes a snapshot of a cluster of one into a file, as operators make their backups.
+    pub(crate) fn save(&self, path: &Path) {
+        let endpoints = format!("--endpoints={}", self.url());
+        etcdctl([OsStr::new(&endpoints), "snapshot".as_ref(), "save".as_ref(), path.as_ref()]);
+    }
+
+    /// Ends a cluster of one and lets it begin again from a snapshot, as the same cluster.
+    pub(crate) async fn restore(&mut self, path: &Path) {
+        for member in &mut self.members {
+            member.kill();
+            std::fs::remove_dir_all(&member.data).unwrap();
+            let data = format!("--data-dir={}", member.data.display());
+            let same = member.command.get_args().filter(|argument| {
+                let argument = argument.to_string_lossy();
+                ["--name=", "--initial-cluster=", "--initial-advertise-peer-urls="]
+                    .iter()
+                    .any(|option| argument.starts_with(option))
+            });
+            let restore = [OsStr::new("snapshot"), "restore".as_ref(), path.as_ref()];
+            etcdctl(restore.into_iter().chain([OsStr::new(&data)]).chain(same));
+            member.process = spawn(&mut member.command);
+        }
+        answers(&self.store()).await;
+    }
+
     /// Kills a member without warning.
     pub(crate) fn kill(&mut self, url: &str) {
         self.members.iter_mut().filter(|member| member.url == url).for_each(Member::kill);
@@ -151,6 +177,12 @@ impl Etcd {
         }
         panic!("no member leads");
     }
+}
+
+fn etcdctl<'a>(arguments: impl IntoIterator<Item = &'a OsStr>) {
+    let done = Command::new("etcdctl").env("ETCDCTL_API", "3").args(arguments).output();
+    let done = done.expect("etcdctl is needed: install etcd-client");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 fn spawn(command: &mut Command) -> Child {
