@@ -21,6 +21,7 @@ mod machines;
 mod metadata;
 mod numbers;
 mod placement;
+mod presence;
 mod raise;
 mod replaces;
 mod rest;
