@@ -68,6 +68,7 @@ fn options_come_as_programs_take_them() {
         ("fleet", "etcd-request-timeout: 3", "etcd_request_timeout", "3"),
         ("fleet", "metadata: 'region=us-west,disk=ssd'", "metadata", "region=us-west,disk=ssd"),
         ("fleet", "public-ip: ''", "public_ip", ""),
+        ("fleet", "store: embedded", "store", "embedded"),
         ("oem", "version-id: 607.0", "version_id", "607.0"),
         ("locksmith", "window-start: Thu 04:00", "window_start", "Thu 04:00"),
         ("locksmith", "window-length: 1h", "window_length", "1h"),

@@ -128,7 +128,7 @@ const ETCD2_OPTIONS: [(&str, Kind); 41] = [
     ("wal_dir", Kind::Text),
 ];
 
-const FLEET_OPTIONS: [(&str, Kind); 17] = [
+const FLEET_OPTIONS: [(&str, Kind); 24] = [
     ("agent_ttl", Kind::Text),
     ("authorized_keys_file", Kind::Text),
     ("disable_engine", Kind::Truth),
@@ -146,6 +146,14 @@ const FLEET_OPTIONS: [(&str, Kind); 17] = [
     ("token_limit", Kind::Whole),
     ("verbosity", Kind::Whole),
     ("verify_units", Kind::Truth),
+    // Beyond fleet 1.0, or of no use any more; fleetd knows them all.
+    ("disable_watches", Kind::Truth),
+    ("enable_grpc", Kind::Truth),
+    ("insecure_tcp", Kind::Truth),
+    ("reschedule_grace", Kind::Text),
+    ("store", Kind::Word(&["etcd", "embedded"])),
+    ("systemd_user", Kind::Truth),
+    ("units_directory", Kind::Text),
 ];
 
 const FLANNEL_OPTIONS: [(&str, Kind); 11] = [

@@ -93,6 +93,9 @@ fn name_fault(name: &str) -> Option<String> {
     if name.contains('/') {
         return Some("it holds `/`: write only the name".to_owned());
     }
+    if name.starts_with('.') {
+        return Some("it begins with `.`, so that systemd would pass over its file".to_owned());
+    }
     let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
     if NETWORK.contains(&suffix) {
         // The same rules as for a service, but for the suffix.
