@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn each_setting_is_printed_with_its_place_and_secrets_are_not() {
         let file = "etcd_username=fleet\netcd_password=hidden\nmetadata=\"note=a#b\"\nenable_grpc=true\n\
-                    etcd_servers=https://me:hidden,hidden@10.0.0.1:2379,http://10.0.0.2:2379\n";
+                    etcd_servers=https://me:hidden@10.0.0.1:2379,http://10.0.0.2:2379\n";
         let merged = Merged::of_layers([
             Fragment::of_file(Path::new("/etc/fleet.conf"), file),
             Fragment::of_environment([("FLEET_AGENT_TTL".to_owned(), "9s".to_owned())]),
@@ -105,6 +105,14 @@ mod tests {
             ]
         );
         assert!(text.contains("\nreschedule_grace=0s                      # default\n"), "{text}");
+    }
+
+    #[test]
+    fn a_password_with_a_comma_is_one_all_the_same() {
+        let servers = "https://me:hid,den@10.0.0.1:2379,http://10.0.0.2:2379";
+
+        let expected = "https://********@10.0.0.1:2379,http://10.0.0.2:2379";
+        assert_eq!(without_userinfo(servers), expected);
     }
 
     #[test]
