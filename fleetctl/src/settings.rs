@@ -1,9 +1,10 @@
 //! Settings of every command: flags first, then `FLEETCTL_*`, then the default.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::argv::truth;
-use crate::client::{DEFAULT_ENDPOINT, Endpoint};
+use crate::client::{DEFAULT_ENDPOINT, Endpoint, TlsFiles};
 use crate::error::CommandError;
 use crate::ssh::Address;
 
@@ -11,12 +12,22 @@ use crate::ssh::Address;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Global flags")]
 pub(crate) struct GlobalArgs {
-    /// unix:///PATH or http://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
+    /// unix:///PATH, http://HOST:PORT or https://HOST:PORT of fleet's API
+    /// [default: unix:///var/run/fleet.sock]
     #[arg(long, global = true, value_name = "URL")]
     endpoint: Option<String>,
     /// Seconds that one request may take [default: 3]
     #[arg(long, global = true, value_name = "SECONDS")]
     request_timeout: Option<String>,
+    /// PEM file with the certificate that fleet's API is shown over https
+    #[arg(long, global = true, value_name = "PATH", alias = "etcd-certfile")]
+    cert_file: Option<String>,
+    /// PEM file with the key of the certificate
+    #[arg(long, global = true, value_name = "PATH", alias = "etcd-keyfile")]
+    key_file: Option<String>,
+    /// PEM file with the authorities that sign the API's certificate [default: the system's]
+    #[arg(long, global = true, value_name = "PATH", alias = "etcd-cafile")]
+    ca_file: Option<String>,
     /// Machine through whose sshd fleet and its machines are reached, as HOST[:PORT]
     #[arg(long, global = true, value_name = "HOST")]
     tunnel: Option<String>,
@@ -104,9 +115,10 @@ impl GlobalArgs {
         given.refuse_other_ways(self)?;
         let endpoint = given.text(&self.endpoint, "endpoint");
         let endpoint = endpoint.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
-        let endpoint = endpoint.parse().map_err(|error| {
+        let endpoint: Endpoint = endpoint.parse().map_err(|error| {
             CommandError::usage(format!("Unable to initialize client: {error}"))
         })?;
+        let endpoint = endpoint.with_tls(given.tls(self)?);
         let username = given.text(&self.ssh_username, "ssh-username");
         let tunnel = given.text(&self.tunnel, "tunnel").map(|text| text.parse()).transpose();
         let tunnel = tunnel.map_err(|error| CommandError::usage(format!("--tunnel: {error}")))?;
@@ -140,6 +152,19 @@ impl Given<'_> {
 
     fn text(&self, flag: &Option<String>, name: &str) -> Option<String> {
         flag.clone().or_else(|| self.variable(&variable_of(name)))
+    }
+
+    fn tls(&self, flags: &GlobalArgs) -> Result<TlsFiles, CommandError> {
+        let file = |flag, name| self.text(flag, name).map(PathBuf::from);
+        let cert = file(&flags.cert_file, "cert-file");
+        let identity = match (cert, file(&flags.key_file, "key-file")) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(CommandError::usage("--cert-file and --key-file go together"));
+            }
+        };
+        Ok(TlsFiles { ca: file(&flags.ca_file, "ca-file"), identity })
     }
 
     fn seconds(
@@ -191,8 +216,6 @@ fn variable_of(flag: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn environment(name: &str) -> Option<String> {
@@ -248,6 +271,7 @@ mod tests {
             refusal(&GlobalArgs { request_timeout: text("-1"), ..flags() }, &nothing),
             refusal(&GlobalArgs { debug: text("perhaps"), ..flags() }, &nothing),
             refusal(&GlobalArgs { endpoint: text("fleet"), ..flags() }, &nothing),
+            refusal(&GlobalArgs { cert_file: text("/c.pem"), ..flags() }, &nothing),
             refusal(&flags(), &tunnel),
         ];
         insta::assert_snapshot!(refusals.join("\n"), @r#"
@@ -257,6 +281,7 @@ mod tests {
         --request-timeout takes seconds above 0, not "-1"
         --debug takes true or false, not "perhaps"
         Unable to initialize client: URL scheme undefined: `fleet`; write unix:///PATH or http://HOST:PORT
+        --cert-file and --key-file go together
         --tunnel: `bastion:ssh` is no address; write HOST or HOST:PORT
         "#);
     }

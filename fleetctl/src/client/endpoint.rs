@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::pipe::Pipe;
+use super::tls::TlsFiles;
 
 /// The socket of the fleetd on this machine.
 pub(crate) const DEFAULT: &str = "unix:///var/run/fleet.sock";
@@ -21,17 +22,36 @@ pub(crate) enum Endpoint {
         /// Port.
         port: u16,
     },
+    /// A host and a port, with TLS.
+    Tls {
+        /// Name or address; an IPv6 address without its brackets.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Certificates.
+        files: Box<TlsFiles>,
+    },
     /// One of these, through a program.
     Piped(Pipe),
 }
 
 impl Endpoint {
+    /// The same address, with these certificates if it takes any.
+    pub(crate) fn with_tls(self, files: TlsFiles) -> Self {
+        match self {
+            Self::Tls { host, port, .. } => Self::Tls { host, port, files: Box::new(files) },
+            Self::Unix(_) | Self::Tcp { .. } | Self::Piped(_) => self,
+        }
+    }
+
     /// Gives what stands in the `Host` header.
     pub(crate) fn authority(&self) -> String {
         match self {
             Self::Unix(_) => "domain-sock".to_owned(),
-            Self::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Self::Tcp { host, port } => format!("{host}:{port}"),
+            Self::Tcp { host, port } | Self::Tls { host, port, .. } if host.contains(':') => {
+                format!("[{host}]:{port}")
+            }
+            Self::Tcp { host, port } | Self::Tls { host, port, .. } => format!("{host}:{port}"),
             Self::Piped(pipe) => pipe.far.authority(),
         }
     }
@@ -42,6 +62,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp { .. } => write!(f, "http://{}", self.authority()),
+            Self::Tls { .. } => write!(f, "https://{}", self.authority()),
             Self::Piped(pipe) => write!(f, "{} through {}", pipe.far, pipe.through),
         }
     }
@@ -58,8 +79,14 @@ impl FromStr for Endpoint {
             .ok_or_else(|| EndpointError::NoScheme { endpoint: first.to_owned() })?;
         match scheme {
             "unix" | "file" => unix(first, rest),
-            "http" => tcp(first, rest),
-            "https" => Err(EndpointError::Https { endpoint: first.to_owned() }),
+            "http" => {
+                let (host, port) = authority(first, rest, 80)?;
+                Ok(Self::Tcp { host, port })
+            }
+            "https" => {
+                let (host, port) = authority(first, rest, 443)?;
+                Ok(Self::Tls { host, port, files: Box::default() })
+            }
             _ => Err(EndpointError::UnknownScheme {
                 endpoint: first.to_owned(),
                 scheme: scheme.to_owned(),
@@ -84,14 +111,6 @@ pub(crate) enum EndpointError {
         endpoint: String,
         /// Its scheme.
         scheme: String,
-    },
-    /// TLS, which this release has not.
-    #[error(
-        "`{endpoint}` asks for TLS, which is not supported; write unix:///PATH or http://HOST:PORT"
-    )]
-    Https {
-        /// What was written.
-        endpoint: String,
     },
     /// A socket address with one slash too few.
     #[error(
@@ -119,7 +138,11 @@ fn unix(endpoint: &str, rest: &str) -> Result<Endpoint, EndpointError> {
     }
 }
 
-fn tcp(endpoint: &str, rest: &str) -> Result<Endpoint, EndpointError> {
+fn authority(
+    endpoint: &str,
+    rest: &str,
+    default_port: u16,
+) -> Result<(String, u16), EndpointError> {
     let bad = || EndpointError::BadAuthority { endpoint: endpoint.to_owned() };
     let authority = rest.trim_end_matches('/');
     let (host, port) = match authority.strip_prefix('[') {
@@ -135,8 +158,8 @@ fn tcp(endpoint: &str, rest: &str) -> Result<Endpoint, EndpointError> {
     if host.is_empty() || host.contains('/') {
         return Err(bad());
     }
-    let port = port.map_or(Ok(80), str::parse).map_err(|_| bad())?;
-    Ok(Endpoint::Tcp { host: host.to_owned(), port })
+    let port = port.map_or(Ok(default_port), str::parse).map_err(|_| bad())?;
+    Ok((host.to_owned(), port))
 }
 
 #[cfg(test)]
@@ -164,6 +187,7 @@ mod tests {
             "http://host:x",
             "http://",
             "https://host:1",
+            "https://[::1]/",
             "ftp://host",
         ];
         insta::assert_snapshot!(endpoints.map(shown).join("\n"), @r#"
@@ -177,7 +201,8 @@ mod tests {
         error: URL scheme undefined: `10.0.0.1:49153`; write unix:///PATH or http://HOST:PORT
         error: `http://host:x` has no valid host and port; write http://HOST:PORT
         error: `http://` has no valid host and port; write http://HOST:PORT
-        error: `https://host:1` asks for TLS, which is not supported; write unix:///PATH or http://HOST:PORT
+        https://host:1
+        https://[::1]:443
         error: `ftp://host` has the scheme `ftp`; write unix:///PATH or http://HOST:PORT
         "#);
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fleet_units::api::ErrorBody;
 
 use super::endpoint::Endpoint;
+use super::tls;
 
 /// A request that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +73,11 @@ impl ClientError {
         let what = if error.is_incomplete_message() {
             "it was closed before the answer was complete".to_owned()
         } else {
-            error.source().map_or_else(|| error.to_string(), ToString::to_string)
+            let fault = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+            match fault.and_then(tls::explained) {
+                Some(advice) => advice.to_string(),
+                None => error.source().map_or_else(|| error.to_string(), ToString::to_string),
+            }
         };
         Self::Broken { endpoint: endpoint.clone(), what }
     }

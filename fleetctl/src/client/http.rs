@@ -138,14 +138,28 @@ async fn within<T>(
 async fn connect(endpoint: &Endpoint) -> Result<Connection, ClientError> {
     match endpoint {
         Endpoint::Unix(path) => handshake(endpoint, UnixStream::connect(path).await).await,
-        Endpoint::Tcp { host, port } => {
-            let connected = TcpStream::connect((host.as_str(), *port)).await;
-            // A request is one small packet; waiting for more only delays it.
-            let connected = connected.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
-            handshake(endpoint, connected).await
+        Endpoint::Tcp { host, port } => handshake(endpoint, reach(host, *port).await).await,
+        Endpoint::Tls { host, port, files } => {
+            let secured = async { files.secure(host, reach(host, *port).await?).await };
+            handshake(endpoint, secured.await).await
         }
-        Endpoint::Piped(pipe) => handshake(endpoint, pipe.connect()).await,
+        Endpoint::Piped(pipe) => match pipe.far.as_ref() {
+            Endpoint::Tls { host, files, .. } => {
+                let secured = async { files.secure(host, pipe.connect()?).await };
+                handshake(endpoint, secured.await).await
+            }
+            Endpoint::Unix(_) | Endpoint::Tcp { .. } | Endpoint::Piped(_) => {
+                handshake(endpoint, pipe.connect()).await
+            }
+        },
     }
+}
+
+async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect((host, port)).await?;
+    // A request is one small packet; waiting for more only delays it.
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
 }
 
 async fn handshake<S>(

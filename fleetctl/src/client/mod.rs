@@ -9,6 +9,7 @@ mod error;
 mod http;
 mod older;
 mod pipe;
+mod tls;
 mod watch;
 mod write;
 
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use endpoint::{DEFAULT as DEFAULT_ENDPOINT, Endpoint};
 pub(crate) use error::ClientError;
 pub(crate) use pipe::Pipe;
+pub(crate) use tls::TlsFiles;
 pub(crate) use watch::Watch;
 pub(crate) use write::succeeded;
 

@@ -72,7 +72,7 @@ impl Tunnel {
                 let forward = ["fleetctl", "fd-forward", &path].map(str::to_owned);
                 self.shared(settings, &["-T"], &forward)
             }
-            Endpoint::Tcp { .. } => {
+            Endpoint::Tcp { .. } | Endpoint::Tls { .. } => {
                 let target = endpoint.authority();
                 self.shared(settings, &["-W", &target], &[])
             }
