@@ -12,8 +12,7 @@ use crate::ssh::Address;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Global flags")]
 pub(crate) struct GlobalArgs {
-    /// unix:///PATH, http://HOST:PORT or https://HOST:PORT of fleet's API
-    /// [default: unix:///var/run/fleet.sock]
+    /// unix:///PATH or http[s]://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
     #[arg(long, global = true, value_name = "URL")]
     endpoint: Option<String>,
     /// Seconds that one request may take [default: 3]

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod file;
 pub mod log;
 pub mod machine;
+pub mod metrics;
 pub mod notify;
 pub mod placement;
 pub mod registry;

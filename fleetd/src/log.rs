@@ -27,6 +27,29 @@ pub enum LogError {
     /// Somebody has set up logging before.
     #[error("logging is set up already")]
     Twice(#[source] Box<dyn Error + Send + Sync>),
+    /// The level cannot be changed.
+    #[error("cannot change how much is logged")]
+    Stuck(#[source] tracing_subscriber::reload::Error),
+}
+
+/// How much is logged, while fleetd runs.
+pub struct Verbosity(Box<dyn Fn(bool) -> Result<(), LogError> + Send + Sync>);
+
+impl fmt::Debug for Verbosity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verbosity").finish_non_exhaustive()
+    }
+}
+
+impl Verbosity {
+    /// Logs more, or less again. A filter that was given at the start stays.
+    ///
+    /// # Errors
+    ///
+    /// If nothing is logged any more.
+    pub fn set(&self, debug: bool) -> Result<(), LogError> {
+        (self.0)(debug)
+    }
 }
 
 /// Sets up logging for the whole process.
@@ -34,19 +57,32 @@ pub enum LogError {
 /// # Errors
 ///
 /// If the filter is malformed.
-pub fn set_up(debug: bool, filter: Option<&str>) -> Result<(), LogError> {
-    let filter =
-        filter.unwrap_or(if debug { "debug,zbus=info,h2=info,tonic=info" } else { "info" });
-    let level = EnvFilter::try_new(filter)
-        .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
+pub fn set_up(debug: bool, filter: Option<&str>) -> Result<Verbosity, LogError> {
     let line = Line { is_journal: stderr_is_journal() };
-    tracing_subscriber::fmt()
-        .with_env_filter(level)
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parse(filter.unwrap_or(level(debug)))?)
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .event_format(line)
-        .try_init()
-        .map_err(LogError::Twice)
+        .with_filter_reloading();
+    let handle = builder.reload_handle();
+    builder.try_init().map_err(LogError::Twice)?;
+    let is_given = filter.is_some();
+    Ok(Verbosity(Box::new(move |debug| {
+        if is_given {
+            return Ok(());
+        }
+        handle.reload(parse(level(debug))?).map_err(LogError::Stuck)
+    })))
+}
+
+const fn level(debug: bool) -> &'static str {
+    if debug { "debug,zbus=info,h2=info,tonic=info,tower=info" } else { "info" }
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(filter)
+        .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })
 }
 
 /// The form of a line.

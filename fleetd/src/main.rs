@@ -5,10 +5,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use fleetd::app::{self, Configuration};
 use fleetd::cli::{self, Invocation};
 use fleetd::config::{self, Key, Notice, Sources};
-use fleetd::{app, log};
-use tracing::{error, info, warn};
+use fleetd::log;
+use tracing::{error, info};
 
 /// Most of the time fleetd waits; more threads would only take memory.
 const WORKERS: usize = 2;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
             complain(&text);
             ExitCode::FAILURE
         }
-        Ok(Invocation::Run { config, flags }) => run(&sources(config, flags)),
+        Ok(Invocation::Run { config, flags }) => run(sources(config, flags)),
         Ok(Invocation::PrintConfig { config, flags }) => print_config(&sources(config, flags)),
         Err(error) => {
             let _gone = error.print();
@@ -56,40 +57,33 @@ fn print_config(sources: &Sources) -> ExitCode {
     }
 }
 
-fn run(sources: &Sources) -> ExitCode {
+fn run(sources: Sources) -> ExitCode {
     let filter = sources.environment.iter().find(|(name, _)| name == "FLEET_LOG");
     let filter = filter.map(|(_, filter)| filter.clone());
-    let loaded = match config::load(sources) {
+    let loaded = match config::load(&sources) {
         Ok(loaded) => loaded,
         Err(error) => return fail(&error),
     };
-    if let Err(error) = log::set_up(loaded.settings.debug, filter.as_deref()) {
-        return fail(&error);
-    }
+    let verbosity = match log::set_up(loaded.settings.debug, filter.as_deref()) {
+        Ok(verbosity) => verbosity,
+        Err(error) => return fail(&error),
+    };
     abort_on_panic();
-    let file = loaded.file.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+    let file = loaded.file_name();
     info!(version = env!("CARGO_PKG_VERSION"), configuration = file, "Starting fleetd");
-    loaded.notices.iter().for_each(tell);
+    loaded.notices.iter().for_each(Notice::log);
 
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.worker_threads(WORKERS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    match runtime.block_on(app::run(loaded.settings)) {
+    match runtime.block_on(app::run(Configuration::new(sources, loaded, verbosity))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             error!(error = log::chain(&failure), "Cannot run");
             ExitCode::FAILURE
         }
-    }
-}
-
-fn tell(notice: &Notice) {
-    if notice.warning {
-        warn!(reason = %notice.problem, "A setting is ignored");
-    } else {
-        info!(reason = %notice.problem, "A setting is not needed any more");
     }
 }
 

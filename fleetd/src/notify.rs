@@ -13,6 +13,19 @@ pub fn status(status: &str) {
     tell(&[NotifyState::Status(status)]);
 }
 
+/// fleetd reads its settings again; to be followed by [`reloaded`].
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => debug!(%error, "Service manager was not told"),
+    }
+}
+
+/// The settings that were read again count.
+pub fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
 /// fleetd has begun to stop.
 pub fn stopping(status: &str) {
     tell(&[NotifyState::Stopping, NotifyState::Status(status)]);

@@ -95,7 +95,7 @@ struct Machines {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = std::env::var("FLEET_LOG").unwrap_or_else(|_| "warn".to_owned());
-    let ran = fleetd::log::set_up(false, Some(&filter)).map_err(HollowError::from).and_then(|()| {
+    let ran = fleetd::log::set_up(false, Some(&filter)).map_err(HollowError::from).and_then(|_| {
         raise_limit_of_files();
         let files = tempfile::Builder::new().prefix("hollow-").tempdir();
         let files = files.map_err(HollowError::Directory)?;

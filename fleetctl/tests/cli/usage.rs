@@ -44,9 +44,15 @@ fn help_is_printed_for_each_way_to_ask_for_it_and_holds_the_version() {
 
     Global flags:
           --endpoint <URL>
-              unix:///PATH or http://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
+              unix:///PATH or http[s]://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
           --request-timeout <SECONDS>
               Seconds that one request may take [default: 3]
+          --cert-file <PATH>
+              PEM file with the certificate that fleet's API is shown over https
+          --key-file <PATH>
+              PEM file with the key of the certificate
+          --ca-file <PATH>
+              PEM file with the authorities that sign the API's certificate [default: the system's]
           --tunnel <HOST>
               Machine through whose sshd fleet and its machines are reached, as HOST[:PORT]
           --ssh-username <USER>
@@ -89,9 +95,15 @@ fn help_of_a_command_shows_its_flags_before_the_global_ones() {
 
     Global flags:
           --endpoint <URL>
-              unix:///PATH or http://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
+              unix:///PATH or http[s]://HOST:PORT of fleet's API [default: unix:///var/run/fleet.sock]
           --request-timeout <SECONDS>
               Seconds that one request may take [default: 3]
+          --cert-file <PATH>
+              PEM file with the certificate that fleet's API is shown over https
+          --key-file <PATH>
+              PEM file with the key of the certificate
+          --ca-file <PATH>
+              PEM file with the authorities that sign the API's certificate [default: the system's]
           --tunnel <HOST>
               Machine through whose sshd fleet and its machines are reached, as HOST[:PORT]
           --ssh-username <USER>

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_units::MachineId;
-use tokio::sync::watch;
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::file::FileError;
+use crate::metrics::AgentMetrics;
 use crate::registry::document::Machine;
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::{Store, Witness};
@@ -35,6 +37,8 @@ mod shell;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+pub use self::core::dump::Dump;
 
 /// What the agent has to know of its machine.
 #[derive(Clone, Debug)]
@@ -60,7 +64,8 @@ impl AgentSettings {
 }
 
 /// Whether the cluster knows this machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Registration {
     /// Not yet: the store has not answered.
     #[default]
@@ -81,10 +86,24 @@ pub enum Shutdown {
     Leave,
 }
 
+/// Questions that the agent has not looked at yet.
+const QUESTIONS: usize = 8;
+
+/// What comes from the handles of an agent.
+#[derive(Debug)]
+struct Inbox {
+    /// What the machine says of itself.
+    presence: watch::Receiver<Machine>,
+    /// Who wants to know what the agent knows.
+    dumps: mpsc::Receiver<oneshot::Sender<Dump>>,
+}
+
 /// What others see of a running agent.
 #[derive(Clone, Debug)]
 pub struct Handle {
     registration: watch::Receiver<Registration>,
+    presence: watch::Sender<Machine>,
+    dumps: mpsc::Sender<oneshot::Sender<Dump>>,
 }
 
 impl Handle {
@@ -92,6 +111,22 @@ impl Handle {
     #[must_use]
     pub fn registered(&self) -> watch::Receiver<Registration> {
         self.registration.clone()
+    }
+
+    /// Changes what the machine says of itself; its units are not touched.
+    pub fn describe(&self, presence: Machine) {
+        self.presence.send_if_modified(|said| {
+            let is_news = *said != presence;
+            *said = presence;
+            is_news
+        });
+    }
+
+    /// Tells what the agent knows; `None` once it has ended.
+    pub async fn dump(&self) -> Option<Dump> {
+        let (sender, answer) = oneshot::channel();
+        self.dumps.send(sender).await.ok()?;
+        answer.await.ok()
     }
 }
 
@@ -103,6 +138,8 @@ pub struct Agent<S, M> {
     witness: Witness,
     systemd: M,
     registration: watch::Sender<Registration>,
+    inbox: Inbox,
+    metrics: AgentMetrics,
 }
 
 impl<S: Store, M: Systemd> Agent<S, M> {
@@ -110,8 +147,20 @@ impl<S: Store, M: Systemd> Agent<S, M> {
     /// witness doubts.
     pub fn new(settings: AgentSettings, store: S, witness: Witness, systemd: M) -> (Self, Handle) {
         let (sender, registration) = watch::channel(Registration::default());
+        let (presence, said) = watch::channel(settings.presence.clone());
+        let (dumps, asked) = mpsc::channel(QUESTIONS);
+        let inbox = Inbox { presence: said, dumps: asked };
         let settings = Arc::new(settings);
-        (Self { settings, store, witness, systemd, registration: sender }, Handle { registration })
+        let metrics = AgentMetrics::default();
+        let agent =
+            Self { settings, store, witness, systemd, registration: sender, inbox, metrics };
+        (agent, Handle { registration, presence, dumps })
+    }
+
+    /// The same agent, which counts for these figures.
+    #[must_use]
+    pub fn observed_by(self, metrics: AgentMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Runs until `stop` is cancelled; then asks systemd whether to leave everything running or to
@@ -122,7 +171,7 @@ impl<S: Store, M: Systemd> Agent<S, M> {
     /// When its directories cannot be used. Nothing else ends it: the store and systemd may come
     /// and go.
     pub async fn run(self, stop: CancellationToken) -> Result<Shutdown, FileError> {
-        let Self { settings, store, witness, systemd, registration } = self;
+        let Self { settings, store, witness, systemd, registration, inbox, metrics } = self;
         let adoption = adopt::adopt(&settings, &systemd);
         let (adopted, hands) = tokio::select! {
             adopted = adoption => adopted?,
@@ -130,6 +179,8 @@ impl<S: Store, M: Systemd> Agent<S, M> {
         };
         let doubts = witness.doubts();
         let core = core::Core::new(Arc::clone(&settings), witness, registration, adopted);
-        Ok(shell::Shell::new(settings, store, hands, doubts).run(core, stop).await)
+        let core = core.observed_by(metrics);
+        let shell = shell::Shell::new(settings, store, hands, inbox, doubts);
+        Ok(shell.run(core, stop).await)
     }
 }

@@ -92,6 +92,18 @@ impl<S: Store> Registrar<S> {
         Ok((Registered { grant, revision }, old))
     }
 
+    /// Writes what the machine says of itself now, under the lease that it has.
+    pub(crate) async fn describe(&self, lease: LeaseId) -> Result<(), RegisterError> {
+        let entry = self.entry(&Key::Machine(self.settings.machine.clone())).await?;
+        // Somebody deleted it, or another lease holds it: a registration is due, not this.
+        let entry = entry.filter(|entry| self.is_own(entry) && entry.lease == Some(lease));
+        let read = entry.ok_or(RegisterError::Raced)?.mod_revision;
+        match self.put_presence(read, lease).await? {
+            Commit::Done(_) => Ok(()),
+            Commit::Refused(_) => Err(RegisterError::Raced),
+        }
+    }
+
     /// Moves presence and states to another lease, to be found there by the next fleetd.
     pub(crate) async fn park(
         &self,

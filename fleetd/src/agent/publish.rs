@@ -55,6 +55,17 @@ impl Board {
         self.entries.remove(unit);
     }
 
+    /// The states that the store has, as far as is known.
+    pub(crate) fn written_states(&self) -> impl Iterator<Item = (&UnitName, &State)> {
+        self.entries.iter().filter_map(|(unit, entry)| Some((unit, entry.written.as_ref()?)))
+    }
+
+    /// The states that the store ought to have and has not.
+    pub(crate) fn due_states(&self) -> impl Iterator<Item = (&UnitName, &State)> {
+        let due = self.entries.iter().filter(|(_, entry)| entry.wanted != entry.written);
+        due.filter_map(|(unit, entry)| Some((unit, entry.wanted.as_ref()?)))
+    }
+
     /// When the next state is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.entries.values().filter_map(|entry| entry.due).min()

@@ -177,7 +177,8 @@ impl Report {
         }
     }
 
-    fn active(&self) -> &str {
+    /// systemd's ActiveState, as far as it is known.
+    pub(crate) fn active(&self) -> &str {
         self.status.as_ref().map_or("", |status| &status.active)
     }
 }

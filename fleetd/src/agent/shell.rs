@@ -21,7 +21,7 @@ use super::core::{Ask, Core, Departure, Work};
 use super::leave;
 use super::presence::{Registrar, keep_alive, put_states};
 use super::writer::Writing;
-use super::{AgentSettings, Shutdown};
+use super::{AgentSettings, Inbox, Shutdown};
 use crate::backoff::{Backoff, random_jitter};
 use crate::file::FileError;
 use crate::log::chain;
@@ -63,6 +63,7 @@ type InFlight<S> = FuturesUnordered<BoxFuture<'static, Ended<S>>>;
 pub(crate) struct Shell<S, M> {
     registrar: Registrar<S>,
     hands: Hands<M>,
+    inbox: Inbox,
     doubts: watch::Receiver<Option<String>>,
     in_flight: InFlight<S>,
     asking: Arc<Semaphore>,
@@ -76,6 +77,7 @@ impl<S: Store, M: Systemd> Shell<S, M> {
         settings: Arc<AgentSettings>,
         store: S,
         hands: Hands<M>,
+        inbox: Inbox,
         doubts: watch::Receiver<Option<String>>,
     ) -> Self {
         let schedule = Selection::Prefix(settings.prefix.schedule_of(&settings.machine));
@@ -84,6 +86,7 @@ impl<S: Store, M: Systemd> Shell<S, M> {
             doubts,
             registrar: Registrar { store: store.clone(), settings },
             hands,
+            inbox,
             in_flight: FuturesUnordered::new(),
             asking: Arc::new(Semaphore::new(ASKING)),
             tasks: TaskTracker::new(),
@@ -156,6 +159,12 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                 return signal.map(Event::Signal);
             }
             () = told => return Some(Event::Stop),
+            // Without handles nobody asks any more.
+            Ok(()) = self.inbox.presence.changed() => {
+                let presence = self.inbox.presence.borrow_and_update().clone();
+                return Some(Event::Describe(presence));
+            }
+            Some(asker) = self.inbox.dumps.recv() => return Some(Event::Dump(asker)),
             ended = self.in_flight.next() => ended,
             // The core looks by itself. The sender lives as long as the core.
             Ok(()) = self.doubts.changed() => return None,
@@ -262,6 +271,7 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                     let systemd = self.hands.files.systemd.clone();
                     self.push(async move { Event::OwnJob(leave::own_job(&systemd).await) });
                 }
+                Work::Adopt(settings) => self.registrar.settings = settings,
                 Work::Announce => {
                     let registrar = self.registrar.clone();
                     self.push(async move {
@@ -326,6 +336,9 @@ impl<S: Store, M: Systemd> Shell<S, M> {
                 let outcome = registrar.store.commit(transaction).await;
                 Event::Published { states, outcome }
             }),
+            Writing::Describe { lease } => {
+                self.push(async move { Event::Described(registrar.describe(lease).await) });
+            }
             Writing::Forget(units) => {
                 self.push(async move { Event::Forgotten(registrar.forget(units).await) });
             }

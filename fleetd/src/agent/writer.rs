@@ -37,6 +37,11 @@ pub(crate) enum Writing {
     },
     /// Delete what there is of units, if their assignments are those of these revisions.
     Forget(Vec<(UnitName, Revision)>),
+    /// Write what the machine says of itself.
+    Describe {
+        /// The lease that it is bound to.
+        lease: LeaseId,
+    },
     /// Write states.
     Publish {
         /// The states.
@@ -54,6 +59,8 @@ pub(crate) struct Writer {
     forgets: BTreeMap<UnitName, Revision>,
     presence: Option<Registered>,
     previous: Option<LeaseId>,
+    /// The machine says other things of itself than the store has.
+    undescribed: bool,
     in_flight: bool,
     failures: u32,
     not_before: Option<Instant>,
@@ -72,7 +79,12 @@ impl Writer {
         let writing = match self.presence {
             None => {
                 let states = self.board.take_all();
+                self.undescribed = false;
                 Some(Writing::Register { states, previous: self.previous })
+            }
+            Some(Registered { grant, .. }) if self.undescribed => {
+                self.undescribed = false;
+                Some(Writing::Describe { lease: grant.id })
             }
             Some(_) if filling && !self.has_full(now) => None,
             Some(_) if !self.forgets.is_empty() => {
@@ -113,11 +125,13 @@ impl Writer {
         }
         let due = self.board.next_due();
         match self.presence {
-            Some(_) if self.forgets.is_empty() => [self.not_before, self.filling(), due]
-                .into_iter()
-                .flatten()
-                .max()
-                .filter(|_| due.is_some()),
+            Some(_) if self.forgets.is_empty() && !self.undescribed => {
+                [self.not_before, self.filling(), due]
+                    .into_iter()
+                    .flatten()
+                    .max()
+                    .filter(|_| due.is_some())
+            }
             Some(_) => self.not_before.max(self.filling()),
             None => self.not_before,
         }
@@ -138,6 +152,11 @@ impl Writer {
     pub(crate) fn forget(&mut self, unit: &UnitName, modified: Revision) {
         self.board.remove(unit);
         self.forgets.insert(unit.clone(), modified);
+    }
+
+    /// The machine says other things of itself. A registration in flight may have said the old ones.
+    pub(crate) const fn describe(&mut self) {
+        self.undescribed = true;
     }
 
     /// The machine is registered with these states.
@@ -269,6 +288,21 @@ mod tests {
         }
 
         assert!(matches!(writer.next(now), Some(Writing::Forget(units)) if units.len() == FORGETS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_machine_says_is_written_once_after_the_write_in_flight() {
+        let now = Instant::now();
+        let mut writer = Writer::default();
+        writer.next(now);
+        writer.describe();
+        assert_eq!(writer.next(now), None);
+
+        writer.registered(registered(1), Vec::new(), now);
+
+        assert_eq!(writer.next(now), Some(Writing::Describe { lease: LeaseId(1) }));
+        writer.succeeded();
+        assert_eq!((writer.next(now), writer.wake()), (None, None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,8 +20,19 @@ const MODE: u32 = 0o660;
 pub enum Listener {
     /// For this machine, guarded by file permissions.
     Unix(UnixListener),
-    /// Guarded by nothing.
+    /// Guarded by TLS, or else by nothing.
     Tcp(TcpListener),
+}
+
+/// Whom TCP sockets let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpAccess {
+    /// This machine alone.
+    Loopback,
+    /// Clients with a certificate: all sockets speak TLS.
+    Certificate,
+    /// Everybody who reaches the address.
+    Everybody,
 }
 
 /// Why the API cannot be served on a socket.
@@ -37,7 +48,7 @@ pub enum ListenError {
     },
     /// Everybody who reaches the address could run anything here.
     #[error(
-        "will not serve the API on {address}: whoever reaches it owns the cluster; listen on a loopback address, or set insecure_tcp=true if the network is trusted"
+        "will not serve the API on {address}: whoever reaches it owns the cluster; listen on a loopback address, set api_cafile, api_certfile and api_keyfile for TLS, or set insecure_tcp=true if the network is trusted"
     )]
     PlainTcp {
         /// The address.
@@ -63,13 +74,13 @@ pub enum ListenError {
 ///
 /// # Errors
 ///
-/// If any of them cannot be used, or lets in more people than `insecure_tcp` allows.
-pub(super) fn open(path: &Path, insecure_tcp: bool) -> Result<Vec<Listener>, ListenError> {
+/// If any of them cannot be used, or lets in more people than `tcp` allows.
+pub(super) fn open(path: &Path, tcp: TcpAccess) -> Result<Vec<Listener>, ListenError> {
     let passed = passed_in()?;
     if passed.is_empty() {
         return Ok(vec![Listener::Unix(own(path)?)]);
     }
-    passed.iter().try_for_each(|listener| check(listener, insecure_tcp))?;
+    passed.iter().try_for_each(|listener| check(listener, tcp))?;
     Ok(passed)
 }
 
@@ -98,15 +109,15 @@ fn take(passed: &mut ListenFd, index: usize) -> io::Result<Listener> {
     }
 }
 
-fn check(listener: &Listener, insecure_tcp: bool) -> Result<(), ListenError> {
-    match listener {
-        Listener::Unix(_) => Ok(()),
-        Listener::Tcp(listener) => match listener.local_addr() {
-            Ok(address) if !insecure_tcp && !address.ip().to_canonical().is_loopback() => {
+fn check(listener: &Listener, tcp: TcpAccess) -> Result<(), ListenError> {
+    match (listener, tcp) {
+        (Listener::Tcp(listener), TcpAccess::Loopback) => match listener.local_addr() {
+            Ok(address) if !address.ip().to_canonical().is_loopback() => {
                 Err(ListenError::PlainTcp { address })
             }
             Ok(_) | Err(_) => Ok(()),
         },
+        (Listener::Unix(_), _) | (_, TcpAccess::Certificate | TcpAccess::Everybody) => Ok(()),
     }
 }
 
@@ -150,13 +161,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tcp_is_refused_beyond_loopback_unless_somebody_insists() {
+    async fn tcp_is_refused_beyond_loopback_without_tls_unless_somebody_insists() {
         let everywhere = Listener::Tcp(TcpListener::bind("0.0.0.0:0").await.unwrap());
         let loopback = Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap());
 
-        assert!(matches!(check(&everywhere, false), Err(ListenError::PlainTcp { .. })));
-        assert!(check(&everywhere, true).is_ok());
-        assert!(check(&loopback, false).is_ok());
+        assert!(matches!(
+            check(&everywhere, TcpAccess::Loopback),
+            Err(ListenError::PlainTcp { .. })
+        ));
+        assert!(check(&everywhere, TcpAccess::Everybody).is_ok());
+        assert!(check(&everywhere, TcpAccess::Certificate).is_ok());
+        assert!(check(&loopback, TcpAccess::Loopback).is_ok());
     }
 
     #[tokio::test]

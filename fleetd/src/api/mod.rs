@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,14 +27,17 @@ mod routes;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod v1;
 mod v2;
 mod view;
 mod write;
 
 pub use error::{ApiError, Unavailable};
-pub use listen::{ListenError, Listener};
+pub use listen::{ListenError, Listener, TcpAccess};
+pub use tls::{Tls, TlsError, TlsFiles};
 
+use crate::metrics::{self, Metrics};
 use crate::registry::key::KeyPrefix;
 use crate::store::Store;
 
@@ -47,6 +51,8 @@ pub struct ApiSettings {
     pub prefix: KeyPrefix,
     /// Entries in one page.
     pub token_limit: NonZeroU16,
+    /// Figures to tell whoever asks.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Whether requests are served: none while this machine is not registered.
@@ -56,9 +62,18 @@ pub type Readiness = watch::Receiver<Result<(), Unavailable>>;
 ///
 /// # Errors
 ///
-/// If any of them cannot be used, or lets in more people than `insecure_tcp` allows.
-pub fn listen(path: &Path, insecure_tcp: bool) -> Result<Vec<Listener>, ListenError> {
-    listen::open(path, insecure_tcp)
+/// If any of them cannot be used, or lets in more people than `tcp` allows.
+pub fn listen(path: &Path, tcp: TcpAccess) -> Result<Vec<Listener>, ListenError> {
+    listen::open(path, tcp)
+}
+
+/// How requests come in.
+#[derive(Debug)]
+pub struct Doors {
+    /// The sockets.
+    pub listeners: Vec<Listener>,
+    /// Certificates for the TCP sockets among them; without any they speak no TLS.
+    pub tls: Option<watch::Receiver<Tls>>,
 }
 
 /// Serves on all sockets until it is told to stop. Its tasks run on the tracker; they end once
@@ -67,31 +82,39 @@ pub fn serve<S: Store>(
     settings: ApiSettings,
     store: S,
     readiness: Readiness,
-    listeners: Vec<Listener>,
+    doors: Doors,
     tracker: &TaskTracker,
     stop: &CancellationToken,
 ) {
     let (view, viewer) = view::View::new(store.clone(), settings.prefix.clone());
     tracker.spawn(viewer.run(stop.clone()));
-    let token_limit = settings.token_limit;
-    let api = Arc::new(Api { prefix: settings.prefix, token_limit, store, view, readiness });
+    let ApiSettings { prefix, token_limit, metrics } = settings;
+    let api = Arc::new(Api { prefix, token_limit, store, view, readiness, metrics });
+    let Doors { listeners, tls } = doors;
     for listener in listeners {
         let routes = router(Arc::clone(&api));
-        let stopped = stop.clone().cancelled_owned();
-        tracker.spawn(async move {
-            let served = match listener {
-                Listener::Unix(listener) => {
-                    axum::serve(listener, routes).with_graceful_shutdown(stopped).await
-                }
-                Listener::Tcp(listener) => {
-                    axum::serve(listener, routes).with_graceful_shutdown(stopped).await
-                }
-            };
-            if let Err(error) = served {
-                error!(%error, "Stopped serving on a socket");
+        match (listener, &tls) {
+            (Listener::Unix(listener), _) => attend(listener, routes, tracker, stop),
+            (Listener::Tcp(listener), None) => attend(listener, routes, tracker, stop),
+            (Listener::Tcp(listener), Some(tls)) => {
+                let listener = tls::TlsListener::new(listener, tls.clone(), tracker, stop);
+                attend(listener, routes, tracker, stop);
             }
-        });
+        }
     }
+}
+
+fn attend<L>(listener: L, routes: Router, tracker: &TaskTracker, stop: &CancellationToken)
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let stopped = stop.clone().cancelled_owned();
+    tracker.spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
+            error!(%error, "Stopped serving on a socket");
+        }
+    });
 }
 
 /// What all handlers share.
@@ -102,6 +125,7 @@ struct Api<S> {
     store: S,
     view: view::View,
     readiness: Readiness,
+    metrics: Arc<Metrics>,
 }
 
 impl<S: Store> Api<S> {
@@ -120,11 +144,23 @@ fn router<S: Store>(api: Arc<Api<S>>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), gate))
+        // Wanted most when nothing else is answered.
+        .route("/metrics", get(figures))
         .with_state(api)
 }
 
 async fn not_found(uri: Uri) -> ApiError {
     ApiError::NotFound(uri.path().to_owned())
+}
+
+async fn figures<S: Store>(State(api): State<Arc<Api<S>>>) -> Response {
+    match api.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            error!(%error, "Metrics cannot be told");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 async fn no_method(method: Method) -> ApiError {

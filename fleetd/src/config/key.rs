@@ -6,6 +6,12 @@
 pub enum Key {
     /// How long a machine counts as present after its last sign of life.
     AgentTtl,
+    /// Authorities that people's certificates are checked against.
+    ApiCafile,
+    /// Certificate of the API.
+    ApiCertfile,
+    /// Its key.
+    ApiKeyfile,
     /// 1.0's list of keys for signed units.
     AuthorizedKeysFile,
     /// Whether this machine never leads the cluster.
@@ -56,8 +62,11 @@ pub enum Key {
 
 impl Key {
     /// All settings, in the order of their names.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::AgentTtl,
+        Self::ApiCafile,
+        Self::ApiCertfile,
+        Self::ApiKeyfile,
         Self::AuthorizedKeysFile,
         Self::DisableEngine,
         Self::DisableWatches,
@@ -88,6 +97,9 @@ impl Key {
     pub const fn name(self) -> &'static str {
         match self {
             Self::AgentTtl => "agent_ttl",
+            Self::ApiCafile => "api_cafile",
+            Self::ApiCertfile => "api_certfile",
+            Self::ApiKeyfile => "api_keyfile",
             Self::AuthorizedKeysFile => "authorized_keys_file",
             Self::DisableEngine => "disable_engine",
             Self::DisableWatches => "disable_watches",
@@ -133,7 +145,10 @@ impl Key {
             Self::TokenLimit => "100",
             Self::UnitsDirectory => "/run/fleet/units/",
             Self::Verbosity => "0",
-            Self::AuthorizedKeysFile
+            Self::ApiCafile
+            | Self::ApiCertfile
+            | Self::ApiKeyfile
+            | Self::AuthorizedKeysFile
             | Self::EtcdCafile
             | Self::EtcdCertfile
             | Self::EtcdKeyfile
@@ -150,6 +165,11 @@ impl Key {
     pub const fn help(self) -> &'static str {
         match self {
             Self::AgentTtl => "Time after its last sign of life at which a machine counts as lost",
+            Self::ApiCafile => {
+                "PEM file with the authorities that sign the certificates of the API's clients"
+            }
+            Self::ApiCertfile => "PEM file with the certificate of the API on TCP sockets",
+            Self::ApiKeyfile => "PEM file with the key of api_certfile",
             Self::DisableEngine => "Never lead the cluster from this machine",
             Self::EtcdCafile => "PEM file with the authorities that sign etcd's certificate",
             Self::EtcdCertfile => "PEM file with the certificate that etcd is shown",

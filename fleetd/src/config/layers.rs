@@ -30,6 +30,13 @@ impl Merged {
         merged
     }
 
+    /// Takes over the values of some settings from another configuration.
+    pub fn follow(&mut self, new: &Self, keys: &[Key]) {
+        for key in keys {
+            self.values.insert(*key, new.of(*key).clone());
+        }
+    }
+
     /// The value that counts.
     ///
     /// # Panics

@@ -10,6 +10,7 @@ mod key;
 mod layers;
 mod print;
 mod problem;
+mod reload;
 mod settings;
 mod store;
 #[cfg(test)]
@@ -20,7 +21,8 @@ pub use fragment::{Fragment, Place, Written};
 pub use key::Key;
 pub use layers::Merged;
 pub use problem::{ConfigError, Problem};
-pub use settings::{Notice, Settings};
+pub use reload::Changes;
+pub use settings::{ApiTls, Notice, Settings};
 pub use store::{StoreChoice, StoreReason};
 
 /// Read if nobody names another file, and if it exists.
@@ -48,6 +50,14 @@ pub struct Loaded {
     pub notices: Vec<Notice>,
     /// The file that was read.
     pub file: Option<PathBuf>,
+}
+
+impl Loaded {
+    /// The file that was read, for messages.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+    }
 }
 
 /// Reads and checks all settings.

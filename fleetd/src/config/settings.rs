@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fleet_units::Metadata;
+use tracing::{info, warn};
 
 use super::key::Key;
 use super::layers::Merged;
@@ -20,6 +21,8 @@ use crate::store::etcd::{Credentials, EtcdOptions, TlsFiles};
 pub struct Settings {
     /// How long a machine counts as present after its last sign of life.
     pub agent_ttl: Duration,
+    /// Certificates of the API on TCP sockets.
+    pub api_tls: Option<ApiTls>,
     /// Never leads the cluster.
     pub disable_engine: bool,
     /// What all keys of this cluster begin with.
@@ -46,6 +49,17 @@ pub struct Settings {
     pub debug: bool,
 }
 
+/// Files for TLS with the API's clients, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiTls {
+    /// Authorities that sign the clients' certificates.
+    pub ca: PathBuf,
+    /// Certificate that clients are shown.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
 /// A sentence about a setting that works otherwise than it did in 1.0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -53,6 +67,17 @@ pub struct Notice {
     pub warning: bool,
     /// Place and meaning.
     pub problem: Problem,
+}
+
+impl Notice {
+    /// Tells the journal.
+    pub fn log(&self) {
+        if self.warning {
+            warn!(reason = %self.problem, "A setting is ignored");
+        } else {
+            info!(reason = %self.problem, "A setting is not needed any more");
+        }
+    }
 }
 
 impl Settings {
@@ -121,10 +146,12 @@ impl Checker<'_> {
         let token_limit = self.read(Key::TokenLimit, value::count);
         let units_directory = self.read(Key::UnitsDirectory, value::directory);
         let verbosity = self.read(Key::Verbosity, value::integer);
+        let api_tls = self.api_tls(insecure_tcp == Some(true));
         let store = self.store(disable_engine == Some(true));
         let (store, store_reason) = store?;
         Some(Settings {
             agent_ttl: agent_ttl?,
+            api_tls: api_tls?,
             disable_engine: disable_engine?,
             prefix: prefix?,
             insecure_tcp: insecure_tcp?,
@@ -150,6 +177,27 @@ impl Checker<'_> {
                 self.problems.extend(store::contradictions(self.merged, engine_is_disabled));
                 Some((StoreChoice::Embedded, reason))
             }
+        }
+    }
+
+    /// `None` only together with a problem. One without the others would let everybody in, or nobody.
+    fn api_tls(&mut self, insecure_tcp: bool) -> Option<Option<ApiTls>> {
+        let keys = [Key::ApiCafile, Key::ApiCertfile, Key::ApiKeyfile];
+        let files = keys.map(|key| self.read(key, value::optional_absolute));
+        let [Some(ca), Some(cert), Some(key)] = files else { return None };
+        match (ca, cert, key) {
+            (None, None, None) => Some(None),
+            (Some(ca), Some(cert), Some(key)) => {
+                if insecure_tcp {
+                    let sentence =
+                        "insecure_tcp and the certificates of the API are set: remove one";
+                    self.object(Key::InsecureTcp, sentence);
+                }
+                Some(Some(ApiTls { ca, cert, key }))
+            }
+            (Some(_), _, _) => self.incomplete(Key::ApiCafile),
+            (None, Some(_), _) => self.incomplete(Key::ApiCertfile),
+            (None, None, Some(_)) => self.incomplete(Key::ApiKeyfile),
         }
     }
 
@@ -196,7 +244,16 @@ impl Checker<'_> {
     }
 
     fn lonely(&mut self, given: Key, missing: Key) {
-        let sentence = format!("{given} is set and {missing} is not: set both or none");
-        self.problems.push(Problem::new(self.merged.of(given).place.clone(), sentence));
+        self.object(given, &format!("{given} is set and {missing} is not: set both or none"));
+    }
+
+    fn incomplete<T>(&mut self, given: Key) -> Option<T> {
+        self.object(given, "set all of api_cafile, api_certfile and api_keyfile, or none");
+        None
+    }
+
+    fn object(&mut self, key: Key, sentence: &str) {
+        let place = self.merged.of(key).place.clone();
+        self.problems.push(Problem::new(place, sentence.to_owned()));
     }
 }

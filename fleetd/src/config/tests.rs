@@ -23,6 +23,7 @@ fn merged(file: &str, environment: &[(&str, &str)], flags: &[(Key, &str)]) -> Me
 fn defaults() -> Settings {
     Settings {
         agent_ttl: Duration::from_secs(30),
+        api_tls: None,
         disable_engine: false,
         prefix: KeyPrefix::new("/_coreos.com/fleet"),
         insecure_tcp: false,
@@ -75,11 +76,19 @@ fn every_setting_of_a_file_counts() {
         enable_grpc=false
         disable_engine=1
         disable_watches=false
-        insecure_tcp=yes
+        insecure_tcp=no
+        api_cafile=/etc/api-ca.pem
+        api_certfile=/etc/api.pem
+        api_keyfile=/etc/api-key.pem
     "#;
 
     let expected = Settings {
         agent_ttl: Duration::from_secs(60),
+        api_tls: Some(ApiTls {
+            ca: "/etc/api-ca.pem".into(),
+            cert: "/etc/api.pem".into(),
+            key: "/etc/api-key.pem".into(),
+        }),
         disable_engine: true,
         store: StoreChoice::Etcd(EtcdOptions {
             endpoints: vec!["https://10.0.0.1:2379".into(), "https://10.0.0.2:2379".into()],
@@ -93,7 +102,7 @@ fn every_setting_of_a_file_counts() {
         }),
         store_reason: StoreReason::EndpointsNamed(in_line(3)),
         prefix: KeyPrefix::new("/custom"),
-        insecure_tcp: true,
+        insecure_tcp: false,
         metadata: [("region".to_owned(), "us-west".to_owned()), ("role".into(), "db".into())]
             .into(),
         public_ip: Some(IpAddr::from([192, 168, 1, 1])),
@@ -184,6 +193,8 @@ fn each_wrong_value_has_its_sentence() {
         ("etcd_certfile=/c.pem", "etcd_certfile is set and etcd_keyfile is not: set both or none"),
         ("etcd_keyfile=/k.pem", "etcd_keyfile is set and etcd_certfile is not: set both or none"),
         ("etcd_password=x", "etcd_password is set and etcd_username is not: set both or none"),
+        ("api_cafile=/c.pem", "set all of api_cafile, api_certfile and api_keyfile, or none"),
+        ("api_keyfile=k.pem", "api_keyfile=\"k.pem\": write a path that begins with /"),
         ("store=consul", "store=\"consul\": write etcd or embedded"),
         ("zebra=1", "unknown setting \"zebra\"; fleetd --help lists all settings"),
     ];
@@ -191,6 +202,15 @@ fn each_wrong_value_has_its_sentence() {
     for (file, sentence) in cases {
         assert_eq!(of(file, &[], &[]), Err(format!("fleet.conf line 1: {sentence}")), "{file}");
     }
+}
+
+#[test]
+fn certificates_beside_a_permission_to_do_without_are_refused() {
+    let file = "api_cafile=/a\napi_certfile=/b\napi_keyfile=/c\ninsecure_tcp=true\n";
+
+    let sentence =
+        "fleet.conf line 4: insecure_tcp and the certificates of the API are set: remove one";
+    assert_eq!(of(file, &[], &[]), Err(sentence.to_owned()));
 }
 
 #[test]

@@ -67,6 +67,11 @@ pub(super) fn optional_file(text: &str) -> Checked<Option<PathBuf>> {
     Ok(if text.is_empty() { None } else { Some(PathBuf::from(text)) })
 }
 
+/// A file that is read again later, when nobody knows where somebody stood at the start.
+pub(super) fn optional_absolute(text: &str) -> Checked<Option<PathBuf>> {
+    if text.is_empty() { Ok(None) } else { directory(text).map(Some) }
+}
+
 pub(super) fn prefix(text: &str) -> Checked<KeyPrefix> {
     // Without a name the ranges of this cluster would cover everything else in the store.
     if text.trim_matches('/').is_empty() {

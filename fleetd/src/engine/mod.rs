@@ -14,7 +14,7 @@ mod tests;
 pub mod transaction;
 
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fleet_units::MachineId;
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ use tracing::{info, warn};
 
 use self::election::Term;
 use self::leading::{Event, Leading, Reaction};
+use crate::metrics::EngineMetrics;
 use crate::registry::follow::{Follower, Update};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::{Commit, Selection, Store, StoreError};
@@ -50,6 +51,7 @@ pub struct EngineSettings {
 pub struct Engine<S> {
     store: S,
     settings: EngineSettings,
+    metrics: EngineMetrics,
 }
 
 /// How a leadership ended.
@@ -69,15 +71,23 @@ type InFlight = Pin<Box<dyn Future<Output = Result<Commit, StoreError>> + Send>>
 
 impl<S: Store> Engine<S> {
     /// An engine on a store.
-    pub const fn new(store: S, settings: EngineSettings) -> Self {
-        Self { store, settings }
+    pub fn new(store: S, settings: EngineSettings) -> Self {
+        Self { store, settings, metrics: EngineMetrics::default() }
+    }
+
+    /// The same engine, which counts for these figures.
+    #[must_use]
+    pub fn observed_by(self, metrics: EngineMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Takes part in the election, and leads whenever it is elected, until it is told to stop.
     pub async fn run(self, stop: CancellationToken) {
         while let Some((term, vouched)) = election::win(&self.store, &self.settings, &stop).await {
             info!(machine = %self.settings.machine, "Took the lead");
+            self.metrics.leads(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok());
             let end = self.serve(term, vouched, &stop).await;
+            self.metrics.leads(None);
             let pause = match end {
                 End::Stopped => return,
                 End::Deposed => Duration::ZERO,
@@ -123,7 +133,8 @@ impl<S: Store> Engine<S> {
         };
         let mut next = everything();
         let mut leading =
-            Leading::new(self.settings.clone(), term.created, vouched, Instant::now());
+            Leading::new(self.settings.clone(), term.created, vouched, Instant::now())
+                .observed_by(self.metrics.clone());
         let mut in_flight: Option<InFlight> = None;
         let mut beat = interval(term.ttl / 6);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -144,7 +155,12 @@ impl<S: Store> Engine<S> {
                 _ = beat.tick() => Event::Tick,
             };
             pulse.send_replace(Instant::now());
-            match leading.handle(event, Instant::now()) {
+            let (begun, plans) = (Instant::now(), leading.plans());
+            let reaction = leading.handle(event, begun);
+            if leading.plans() > plans {
+                self.metrics.planned(begun.elapsed());
+            }
+            match reaction {
                 Reaction::Wait => {}
                 Reaction::Commit(transaction) => {
                     let store = self.store.clone();

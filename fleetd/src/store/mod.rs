@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 mod contract;
 pub mod embedded;
 pub mod etcd;
+pub mod measured;
 mod witness;
 
 pub use witness::{Witness, Witnessed};

@@ -9,6 +9,7 @@ mod http;
 
 mod api;
 mod client;
+mod config;
 mod conflicts;
 mod connectivity;
 mod directives;

@@ -1,6 +1,7 @@
 //! What can happen to the agent, and how it goes.
 
 use fleet_units::{TargetState, UnitName};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -10,8 +11,9 @@ use super::super::apply::{BatchOutcome, Problem};
 use super::super::forget::Forgotten;
 use super::super::plan::Activity;
 use super::super::presence::{RegisterError, Registered};
+use super::dump::Dump;
 use super::{Ask, Core, Departure, LEAVE_DEADLINE, Work};
-use crate::registry::document::{Placed, State};
+use crate::registry::document::{Machine, Placed, State};
 use crate::registry::follow::Update;
 use crate::store::{Commit, LeaseId, StoreError};
 use crate::systemd::{JobResult, OwnJob, Signal, SystemdError, UnitStatus};
@@ -52,6 +54,12 @@ pub(crate) enum Event {
     Published { states: Vec<(UnitName, State)>, outcome: Result<Commit, StoreError> },
     /// Documents of units that are gone are deleted.
     Forgotten(Forgotten),
+    /// What the machine says of itself from now on.
+    Describe(Machine),
+    /// Somebody wants to know what the agent knows.
+    Dump(oneshot::Sender<Dump>),
+    /// What the machine says of itself is written.
+    Described(Result<(), RegisterError>),
 }
 
 impl Core {
@@ -84,6 +92,12 @@ impl Core {
             Event::Registered { states, outcome } => self.registered(states, outcome, now),
             Event::Published { states, outcome } => self.published(states, outcome, now),
             Event::Forgotten(forgotten) => self.forgotten(forgotten, now),
+            Event::Describe(presence) => self.describe(presence),
+            Event::Dump(asker) => {
+                // Who does not wait for the answer any more needs none.
+                let (Ok(()) | Err(_)) = asker.send(self.dump());
+            }
+            Event::Described(outcome) => self.described(outcome, now),
         }
     }
 

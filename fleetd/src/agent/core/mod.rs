@@ -18,9 +18,12 @@ use super::report::Report;
 use super::writer::{Writer, Writing};
 use super::{AgentSettings, Registration};
 use crate::backoff::{Backoff, random_jitter};
+use crate::metrics::AgentMetrics;
+use crate::registry::document::Machine;
 use crate::store::{Grant, LeaseId, Revision, Witness};
 use crate::systemd::UnitStatus;
 
+pub(super) mod dump;
 mod ended;
 pub(crate) mod event;
 mod learned;
@@ -29,6 +32,9 @@ mod written;
 
 /// Steps that failed for a reason that may pass.
 const RETRY: Backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(30) };
+
+/// How often units are counted while jobs are under way.
+const COUNTING: Duration = Duration::from_secs(1);
 
 /// How long a machine that leaves waits for its units: fleetd gives up after 90 s, systemd
 /// after 100 s.
@@ -51,7 +57,11 @@ pub(crate) enum Work {
     Remember(UnitName, Applied),
     DropRecord(UnitName),
     Files(Batch),
-    Ask { unit: UnitName, serial: u64, ask: Ask },
+    Ask {
+        unit: UnitName,
+        serial: u64,
+        ask: Ask,
+    },
     AskStatuses(Vec<UnitName>),
     AskPlaced(UnitName),
     Write(Writing),
@@ -59,6 +69,8 @@ pub(crate) enum Work {
     EndLeases(Vec<LeaseId>),
     AskOwnJob,
     Announce,
+    /// These settings hold for the writes to come.
+    Adopt(Arc<AgentSettings>),
 }
 
 /// A job to ask systemd for.
@@ -143,6 +155,9 @@ pub(crate) struct Core {
     departure: Departure,
     /// Whether anything that the plan is made of has changed since it was made.
     changed: bool,
+    metrics: AgentMetrics,
+    /// When units were last counted for them.
+    counted: Option<Instant>,
 }
 
 impl Core {
@@ -195,7 +210,14 @@ impl Core {
             signalled: BTreeSet::new(),
             departure: Departure::Staying,
             changed: true,
+            metrics: AgentMetrics::default(),
+            counted: None,
         }
+    }
+
+    /// Counts for these figures.
+    pub(crate) fn observed_by(self, metrics: AgentMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Decides what to do now. To be called after events, and at [`Core::wake`].
@@ -220,6 +242,17 @@ impl Core {
             self.question();
             self.work.push(Work::AskStatuses(self.reports.keys().cloned().collect()));
         }
+        // The end of the last job comes by here.
+        if self.jobs.is_empty() || self.counted.is_none_or(|counted| now >= counted + COUNTING) {
+            self.counted = Some(now);
+            self.count();
+        }
+    }
+
+    fn count(&self) {
+        self.metrics.units(self.reports.values().map(Report::active));
+        self.metrics.work(self.jobs.len(), self.failures.len());
+        self.metrics.registered(self.writer.presence().is_some());
     }
 
     /// A machine that goes does not join any more, and a store in doubt takes no writes.
@@ -379,6 +412,15 @@ impl Core {
             report.refused(wanted.as_ref(), problem.sentence);
         }
         self.post(unit, now);
+    }
+
+    /// The machine says other things of itself: its document is written anew, under its lease.
+    fn describe(&mut self, presence: Machine) {
+        if presence != self.settings.presence {
+            self.settings = Arc::new(AgentSettings { presence, ..(*self.settings).clone() });
+            self.work.push(Work::Adopt(Arc::clone(&self.settings)));
+            self.writer.describe();
+        }
     }
 
     fn question(&mut self) {

@@ -24,6 +24,7 @@ impl Core {
         let refusal = match outcome {
             Ok((registered, old)) => {
                 info!("Registered");
+                self.metrics.registration();
                 self.writer.registered(registered, states, now);
                 self.registration.send_replace(Registration::Registered);
                 self.work.push(Work::KeepAlive(registered.grant));
@@ -65,6 +66,21 @@ impl Core {
             Err(error) => {
                 self.writer.board.failed(&states, now);
                 self.write_failed(&error, now);
+            }
+        }
+    }
+
+    pub(super) fn described(&mut self, outcome: Result<(), RegisterError>, now: Instant) {
+        match outcome {
+            Ok(()) => {
+                info!("Published what this machine says of itself");
+                self.writer.succeeded();
+            }
+            Err(error) => {
+                self.writer.describe();
+                if self.writer.failed(now) == 0 {
+                    warn!(error = %chain(&error), "Machine's document is not written");
+                }
             }
         }
     }

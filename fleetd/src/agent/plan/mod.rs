@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use fleet_units::{TargetState, UnitHash, UnitName};
+use serde::Serialize;
 
 use super::applied::Applied;
 use super::relations::Relations;
@@ -42,7 +43,8 @@ pub(crate) enum Order {
 }
 
 /// A job of systemd that the agent has asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Activity {
     /// Asked for a stop, or the stop is running: nothing else may happen to the unit.
     Stopping,

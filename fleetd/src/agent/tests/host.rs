@@ -112,6 +112,11 @@ impl Host {
         other.range(&Selection::Key("/none".to_owned()), None).await.unwrap();
     }
 
+    /// What others see of the running agent.
+    pub(super) fn handle(&self) -> Handle {
+        self.running.as_ref().unwrap().handle.clone()
+    }
+
     /// SIGKILL: nothing of the agent runs any more.
     pub(super) async fn kill(&mut self) {
         let running = self.running.take().unwrap();

@@ -3,14 +3,15 @@
 use std::future::pending;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::{Agent, Registration, Shutdown};
 use super::WEB;
-use super::host::{Host, launched, machine};
-use crate::registry::document::{Assignment, Phase};
+use super::host::{Host, launched, machine, name};
+use crate::registry::document::{Assignment, Machine, Phase, decode};
 use crate::registry::key::Key;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{
@@ -100,4 +101,73 @@ async fn an_agent_that_doubts_its_store_can_be_stopped_and_waits_for_no_write() 
     assert_eq!(leaving.await.unwrap(), Shutdown::Leave);
     assert_eq!(host.active(WEB), None);
     assert_eq!(host.revision().await, last);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_machine_says_of_itself_changes_under_its_lease_and_touches_no_unit() {
+    let mut host = Host::new();
+    host.assign("web.service", &launched()).await;
+    host.join().await;
+    host.until_active("web.service").await;
+    let before = host.entry(&Key::Machine(machine())).await.unwrap();
+    host.systemd.take_calls();
+    let metadata = [("disk".to_owned(), "ssd".to_owned())].into();
+    let address = Some("10.0.0.9".parse().unwrap());
+    let told = Machine { metadata, address, ..host.settings.presence.clone() };
+
+    host.handle().describe(told.clone());
+
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let after = loop {
+        let after = host.entry(&Key::Machine(machine())).await.unwrap();
+        if decode::<Machine>(&after.value).unwrap() == told {
+            break after;
+        }
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!((after.lease, after.create_revision), (before.lease, before.create_revision));
+    assert_eq!(host.member().await.address, address);
+    assert_eq!(host.jobs(), []);
+    // The same again is no change; and what it says now is said again after a loss.
+    host.handle().describe(told.clone());
+    host.delete(&Key::Machine(machine())).await;
+    sleep(Duration::from_secs(1)).await;
+    let again = host.entry(&Key::Machine(machine())).await.unwrap();
+    assert_eq!(decode::<Machine>(&again.value).unwrap(), told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dump_tells_what_1_0_told_and_what_is_to_be_done() {
+    let mut host = Host::new();
+    host.assign("web.service", &launched()).await;
+    host.join().await;
+    host.until_active("web.service").await;
+    sleep(Duration::from_secs(3)).await;
+    host.systemd.take_calls();
+
+    let dump = serde_json::to_value(host.handle().dump().await.unwrap()).unwrap();
+
+    let assignment = launched();
+    let state = json!({
+        "LoadState": "loaded", "ActiveState": "active", "SubState": "running",
+        "MachineID": machine(), "UnitHash": assignment.hash, "UnitName": name("web.service"),
+    });
+    let revision = dump["assignments"]["web.service"]["revision"].as_i64().unwrap();
+    let expected: Value = json!({
+        "Agent": {"Cache": {"TargetStates": {"web.service": "launched"}}},
+        "UnitStatePublisher": {"Cache": {"web.service": state}, "ToPublish": {}},
+        "UnitStateGenerator": {"Subscribed": ["web.service"]},
+        "registration": "registered",
+        "machine": host.settings.presence,
+        "assignments": {"web.service": {
+            "phase": "held", "target": "launched", "generation": 1, "revision": revision,
+        }},
+        "applied": {"web.service": {
+            "uid": 11, "hash": assignment.hash, "generation": 1, "stops": 0,
+            "target": "launched", "placement": 12,
+        }},
+        "queue": {"jobs": {}, "files": [], "forgetting": [], "failed": {}},
+    });
+    assert_eq!(dump, expected);
 }

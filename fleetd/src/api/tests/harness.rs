@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use fleet_units::{JobState, TargetState, UnitFile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::api::{ApiSettings, Listener, Unavailable, serve};
+use crate::api::{ApiSettings, Doors, Listener, Unavailable, serve};
 use crate::registry::document::{self, Assignment, Machine, Phase, Placed, State};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::embedded::EmbeddedStore;
@@ -32,13 +33,16 @@ impl Fixture {
         let prefix = KeyPrefix::new("/fleet");
         let (readiness, ready) = watch::channel(Ok(()));
         let stop = CancellationToken::new();
-        let settings =
-            ApiSettings { prefix: prefix.clone(), token_limit: token_limit.try_into().unwrap() };
+        let settings = ApiSettings {
+            prefix: prefix.clone(),
+            token_limit: token_limit.try_into().unwrap(),
+            metrics: Arc::default(),
+        };
         serve(
             settings,
             store.clone(),
             ready,
-            vec![Listener::Unix(listener)],
+            Doors { listeners: vec![Listener::Unix(listener)], tls: None },
             &TaskTracker::new(),
             &stop,
         );

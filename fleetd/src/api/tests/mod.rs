@@ -5,5 +5,6 @@ mod lag;
 mod metadata;
 mod openapi;
 mod replay;
+mod tls;
 mod v1;
 mod v2;

@@ -1,6 +1,7 @@
 //! The leader's mind: takes events, says what to do next. No I/O and no clock of its own.
 
 mod aside;
+mod figures;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use self::aside::Aside;
+use self::figures::Figures;
 use super::EngineSettings;
 use super::decision::Decision;
 use super::note::note;
@@ -20,6 +22,7 @@ use super::presence::{Outlook, Presence};
 use super::transaction::{Basis, Packet, landed, pack, rebase};
 use crate::backoff::Backoff;
 use crate::log::chain;
+use crate::metrics::EngineMetrics;
 use crate::placement::{Changes, Cluster, RulesCache};
 use crate::registry::document::DocumentError;
 use crate::registry::follow::Update;
@@ -109,6 +112,7 @@ pub(super) struct Leading {
     not_before: Option<Instant>,
     /// When the last event was handled.
     handled: Instant,
+    figures: Figures,
     /// Unreadable keys that were logged, with their revisions.
     reported: BTreeSet<(String, Revision)>,
 }
@@ -141,8 +145,19 @@ impl Leading {
             failures: 0,
             not_before: None,
             handled: now,
+            figures: Figures::default(),
             reported: BTreeSet::new(),
         }
+    }
+
+    /// Counts for these figures.
+    pub(super) fn observed_by(self, metrics: EngineMetrics) -> Self {
+        Self { figures: Figures::new(metrics), ..self }
+    }
+
+    /// How many plans were made.
+    pub(super) const fn plans(&self) -> u64 {
+        self.figures.plans
     }
 
     /// Takes note of an event and decides what to do next.
@@ -187,6 +202,7 @@ impl Leading {
             }
             Update::Changed { revision, events } => {
                 let touched = self.mirror.apply(revision, events);
+                self.figures.saw(self.mirror.revision, now);
                 let Self { mirror, cache, cluster, changes, .. } = self;
                 cluster.refresh(mirror, cache, &touched, changes);
                 if !touched.iter().any(|key| self.concerns_presence(key)) {
@@ -230,12 +246,14 @@ impl Leading {
         match outcome {
             Ok(Commit::Done(revision)) => {
                 packet.decisions.iter().for_each(log_landed);
+                self.figures.landed(&packet, (revision, now), self.mirror.revision);
                 self.written.extend(landed(&packet.transaction, revision));
                 self.awaited = Some((revision, now + COMMIT_LAG));
                 self.failures = 0;
             }
             Ok(Commit::Refused(revision)) => {
                 debug!(%revision, "The registry has changed; planning again");
+                self.figures.refused(&packet);
                 self.drop_plan();
                 self.awaited = Some((revision, now + REFUSAL_LAG));
                 self.fail(now);
@@ -250,6 +268,7 @@ impl Leading {
                 self.view = View::Doubted;
             }
             Err(error) => {
+                self.figures.failed(&packet);
                 warn!(error = %chain(&error), "Cannot write to the registry; trying again");
                 self.drop_plan();
                 self.view = View::Stale;
@@ -343,6 +362,7 @@ impl Leading {
         let outlook = self.presence.outlook(now);
         for machine in outlook.lost.difference(&self.outlook.lost) {
             info!(%machine, "Lost the machine");
+            self.figures.lost();
         }
         self.changes.machines.extend(self.outlook.difference(&outlook));
         self.outlook = outlook;
@@ -354,6 +374,7 @@ impl Leading {
         if self.changes.is_empty() {
             return;
         }
+        self.figures.plans += 1;
         self.planned = std::mem::take(&mut self.changes);
         self.written.clear();
         let groups = replan(&mut self.cluster, &self.outlook, &self.planned);

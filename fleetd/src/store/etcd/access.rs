@@ -119,6 +119,31 @@ async fn a_wrong_password_and_a_forbidden_key_are_refused_with_etcds_words() {
 }
 
 #[tokio::test]
+async fn certificates_that_are_read_again_count_for_new_connections() {
+    let file =
+        |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/etcd/fixtures").join(name);
+    let (ca, cert, key) = (file("ca.pem"), file("member.pem"), file("member.key"));
+    let etcd = Etcd::start_with_tls(&ca, &cert, &key);
+    let known = TlsFiles { ca: Some(ca.clone()), cert: Some(cert), key: Some(key) };
+    let nameless = TlsFiles { ca: Some(ca.clone()), ..TlsFiles::default() };
+    let broken = TlsFiles { cert: Some(ca), ..TlsFiles::default() };
+    until_up(
+        &EtcdStore::connect(&EtcdOptions { tls: Some(known.clone()), ..options(etcd.url()) })
+            .unwrap(),
+    )
+    .await;
+    let store = EtcdStore::connect(&EtcdOptions { tls: Some(nameless), ..options(etcd.url()) });
+    let store = store.unwrap();
+    assert!(store.commit(put("k")).await.is_err());
+
+    assert!(store.renew(&broken).is_err());
+    assert!(store.commit(put("k")).await.is_err());
+    store.renew(&known).unwrap();
+
+    assert!(matches!(store.commit(put("k")).await, Ok(Commit::Done(_))));
+}
+
+#[tokio::test]
 async fn client_and_server_of_an_https_endpoint_know_each_other_by_certificate() {
     let file =
         |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/etcd/fixtures").join(name);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions};
@@ -89,6 +89,13 @@ fn read(path: &Path) -> Result<Vec<u8>, EtcdOptionsError> {
 /// One endpoint; knows nothing of the others.
 pub(super) struct Endpoint {
     pub(super) url: String,
+    options: EtcdOptions,
+    /// Replaced as a whole with other certificates. Held to take a copy only.
+    link: Mutex<Arc<Link>>,
+}
+
+/// A connection with the certificates that it was made for.
+struct Link {
     target: tonic::transport::Endpoint,
     connector: HttpConnector,
     options: ConnectOptions,
@@ -105,6 +112,34 @@ impl std::fmt::Debug for Endpoint {
 
 impl Endpoint {
     pub(super) fn new(
+        url: &str,
+        options: &EtcdOptions,
+        tls: &ClientTlsConfig,
+    ) -> Result<Self, EtcdOptionsError> {
+        let link = Mutex::new(Arc::new(Link::new(url, options, tls)?));
+        Ok(Self { url: url.to_owned(), options: options.clone(), link })
+    }
+
+    /// Connects with these certificates from now on. What is under way ends on the old connection.
+    pub(super) fn renew(&self, tls: &ClientTlsConfig) -> Result<(), EtcdOptionsError> {
+        let link = Arc::new(Link::new(&self.url, &self.options, tls)?);
+        *self.link() = link;
+        Ok(())
+    }
+
+    /// The client of this endpoint. Without a password nothing is sent before the first request.
+    pub(super) async fn client(&self) -> Result<Client, etcd_client::Error> {
+        let link = Arc::clone(&self.link());
+        link.client().await
+    }
+
+    fn link(&self) -> MutexGuard<'_, Arc<Link>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    fn new(
         url: &str,
         options: &EtcdOptions,
         tls: &ClientTlsConfig,
@@ -126,7 +161,6 @@ impl Endpoint {
             .keep_alive_while_idle(false);
 
         Ok(Self {
-            url: url.to_owned(),
             target,
             connector: connector(options.request_timeout / 2),
             options: connect_options(options),
@@ -135,8 +169,7 @@ impl Endpoint {
         })
     }
 
-    /// The client of this endpoint. Without a password nothing is sent before the first request.
-    pub(super) async fn client(&self) -> Result<Client, etcd_client::Error> {
+    async fn client(&self) -> Result<Client, etcd_client::Error> {
         let connect = || {
             let channel = self
                 .channel

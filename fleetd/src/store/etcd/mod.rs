@@ -100,6 +100,17 @@ impl EtcdStore {
         Ok(Self(Arc::new(Shared { pool: Arc::new(pool), watches: TaskTracker::new() })))
     }
 
+    /// Reads the certificates again, for connections to come.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be used; then nothing changes.
+    pub fn renew(&self, files: &TlsFiles) -> Result<(), EtcdOptionsError> {
+        let tls = files.read()?;
+        // Whatever is wrong with them is wrong for all endpoints, and told for the first.
+        self.pool().endpoints().iter().try_for_each(|endpoint| endpoint.renew(&tls))
+    }
+
     fn pool(&self) -> &Pool {
         &self.0.pool
     }

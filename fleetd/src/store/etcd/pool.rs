@@ -82,6 +82,11 @@ impl Pool {
         self.request_timeout
     }
 
+    /// All endpoints.
+    pub(super) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
     /// Takes a turn at the endpoint that is in use.
     pub(super) fn turn(&self) -> Turn<'_> {
         Turn { pool: self, index: self.current.load(Ordering::Relaxed), kept: false }

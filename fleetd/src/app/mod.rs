@@ -1,30 +1,42 @@
 //! Starts the parts of fleetd, tells the service manager and the API how they are, and ends them
 //! in order.
 
+use std::future::pending;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
+use self::signals::{Asked, Signals};
 use crate::agent::{Agent, AgentSettings, Handle, Registration, Shutdown};
-use crate::api::{self, ApiSettings, Unavailable};
-use crate::config::{Settings, StoreChoice, StoreReason};
+use crate::api::{self, ApiSettings, Doors, TcpAccess, Tls, TlsFiles, Unavailable};
+use crate::config::{ApiTls, Settings, StoreChoice, StoreReason};
 use crate::engine::{Engine, EngineSettings};
 use crate::file::FileError;
-use crate::machine;
+use crate::log::chain;
+use crate::machine::{self, AddressChanges};
+use crate::metrics::Metrics;
 use crate::notify;
 use crate::registry::document::{Machine, VERSION};
 use crate::registry::key::is_unit;
 use crate::store::embedded::{self, EmbeddedStore};
-use crate::store::etcd::EtcdStore;
+use crate::store::etcd::{EtcdOptionsError, EtcdStore};
+use crate::store::measured::Measured;
 use crate::store::{Store, Witness, Witnessed};
 use crate::systemd::dbus::{Bus, DbusSystemd};
+
+mod dump;
+mod reload;
+mod signals;
+
+pub use reload::Configuration;
 
 /// Where clients look for the API.
 const SOCKET: &str = "/run/fleet.sock";
@@ -79,6 +91,9 @@ pub enum AppError {
     /// The API cannot be served.
     #[error(transparent)]
     Listen(#[from] api::ListenError),
+    /// The certificates of the API cannot be used.
+    #[error(transparent)]
+    Tls(#[from] api::TlsError),
     /// The agent cannot use its directories.
     #[error(transparent)]
     Agent(#[from] FileError),
@@ -92,19 +107,29 @@ pub enum AppError {
 /// # Errors
 ///
 /// If it cannot start, or not go on.
-pub async fn run(settings: Settings) -> Result<(), AppError> {
+pub async fn run(configuration: Configuration) -> Result<(), AppError> {
+    let settings = &configuration.settings;
     let database = Path::new(STATE_DIRECTORY).join(DATABASE);
     let reason = &settings.store_reason;
-    match &settings.store {
+    match settings.store.clone() {
         StoreChoice::Etcd(options) => {
             info!(endpoints = ?options.endpoints, %reason, "Using etcd as the store");
             refuse_to_forget(&database, reason).await?;
-            serve(&settings, EtcdStore::connect(options)?).await
+            let store = EtcdStore::connect(&options)?;
+            let renewed = store.clone();
+            let is_secure = options.endpoints.iter().any(|url| url.starts_with("https:"));
+            let renew = move |choice: &StoreChoice| match choice {
+                StoreChoice::Etcd(options) if is_secure => {
+                    renewed.renew(&options.tls.clone().unwrap_or_default())
+                }
+                StoreChoice::Etcd(_) | StoreChoice::Embedded => Ok(()),
+            };
+            serve(configuration, store, Box::new(renew)).await
         }
         StoreChoice::Embedded => {
             info!(path = %database.display(), %reason, "Using the embedded store");
             let store = EmbeddedStore::open(&database).await?;
-            let outcome = serve(&settings, store.clone()).await;
+            let outcome = serve(configuration, store.clone(), Box::new(|_| Ok(()))).await;
             if timeout(CLOSING, store.close()).await.is_err() {
                 warn!("The embedded store did not close in time");
             }
@@ -129,11 +154,23 @@ fn counted(units: usize) -> String {
     if units == 1 { "1 unit".to_owned() } else { format!("{units} units") }
 }
 
+/// Makes the store read its certificates again.
+type Renew = Box<dyn Fn(&StoreChoice) -> Result<(), EtcdOptionsError> + Send>;
+
 /// Runs all parts on a store.
-async fn serve(settings: &Settings, store: impl Store) -> Result<(), AppError> {
-    let mut signals = Signals::new().map_err(AppError::Signals)?;
+async fn serve(
+    configuration: Configuration,
+    store: impl Store,
+    renew: Renew,
+) -> Result<(), AppError> {
+    let metrics = Arc::new(Metrics::default());
+    let store = Measured::new(store, metrics.store.clone());
+    let settings = &configuration.settings;
+    let signals = Signals::new().map_err(AppError::Signals)?;
     let machine = machine::machine_id()?;
-    let listeners = api::listen(Path::new(SOCKET), settings.insecure_tcp)?;
+    let tls = settings.api_tls.as_ref().map(read_tls).transpose()?;
+    let tls = tls.map(watch::Sender::new);
+    let listeners = api::listen(Path::new(SOCKET), tcp_access(settings))?;
     let bus = if settings.systemd_user { Bus::User } else { Bus::System };
     let systemd = DbusSystemd::connect(bus).await?;
     let agent_settings = AgentSettings {
@@ -147,6 +184,7 @@ async fn serve(settings: &Settings, store: impl Store) -> Result<(), AppError> {
     let witness = Witness::open(Path::new(RUN_DIRECTORY).join(SEEN))?;
     let store = Witnessed::new(store, witness.clone());
     let (agent, handle) = Agent::new(agent_settings, store.clone(), witness, systemd);
+    let agent = agent.observed_by(metrics.agent.clone());
 
     let parts = Parts::default();
     let agent = parts.tracker.spawn(agent.run(parts.agent.clone()));
@@ -159,14 +197,30 @@ async fn serve(settings: &Settings, store: impl Store) -> Result<(), AppError> {
             reschedule_grace: settings.reschedule_grace,
             prefix: settings.prefix.clone(),
         };
-        let engine = Engine::new(store.clone(), engine);
+        let engine = Engine::new(store.clone(), engine).observed_by(metrics.engine.clone());
         parts.tracker.spawn(engine.run(parts.engine.clone()));
     }
     let (readiness, ready) = watch::channel(Err(Unavailable::Pending));
-    parts.tracker.spawn(follow(handle, readiness, parts.api.clone()));
-    let api = ApiSettings { prefix: settings.prefix.clone(), token_limit: settings.token_limit };
-    api::serve(api, store, ready, listeners, &parts.tracker, &parts.api);
-    supervise(parts, agent, &mut signals).await
+    parts.tracker.spawn(follow(handle.clone(), readiness, parts.api.clone()));
+    let (prefix, token_limit) = (settings.prefix.clone(), settings.token_limit);
+    let api = ApiSettings { prefix, token_limit, metrics };
+    let doors = Doors { listeners, tls: tls.as_ref().map(watch::Sender::subscribe) };
+    api::serve(api, store.clone(), ready, doors, &parts.tracker, &parts.api);
+    let supervisor = Supervisor { configuration, parts, handle, store, tls, renew };
+    supervisor.run(agent, signals).await
+}
+
+fn read_tls(files: &ApiTls) -> Result<Tls, api::TlsError> {
+    let ApiTls { ca, cert, key } = files.clone();
+    TlsFiles { ca, cert, key }.read()
+}
+
+const fn tcp_access(settings: &Settings) -> TcpAccess {
+    match (&settings.api_tls, settings.insecure_tcp) {
+        (Some(_), _) => TcpAccess::Certificate,
+        (None, true) => TcpAccess::Everybody,
+        (None, false) => TcpAccess::Loopback,
+    }
 }
 
 fn presence(settings: &Settings) -> Result<Machine, AppError> {
@@ -192,29 +246,106 @@ struct Parts {
 
 type AgentTask = JoinHandle<Result<Shutdown, FileError>>;
 
-async fn supervise(
+/// What is held while the parts run, to do what the process is asked for.
+struct Supervisor<S> {
+    configuration: Configuration,
     parts: Parts,
-    mut agent: AgentTask,
-    signals: &mut Signals,
-) -> Result<(), AppError> {
-    let ended = tokio::select! {
-        ended = &mut agent => Some(ended),
-        () = signals.stop() => None,
-    };
-    let outcome = match ended {
-        Some(Ok(ended)) => ended.map(|_| ()),
-        // A panic has aborted the process before anybody sees this.
-        Some(Err(_)) => Ok(()),
-        None => stop(&parts, agent).await,
-    };
-    parts.api.cancel();
-    parts.engine.cancel();
-    parts.agent.cancel();
-    parts.tracker.close();
-    if timeout(ANSWERING, parts.tracker.wait()).await.is_err() {
-        warn!(tasks = parts.tracker.len(), "Ended with work left undone");
+    handle: Handle,
+    store: S,
+    tls: Option<watch::Sender<Tls>>,
+    renew: Renew,
+}
+
+impl<S: Store> Supervisor<S> {
+    async fn run(mut self, mut agent: AgentTask, mut signals: Signals) -> Result<(), AppError> {
+        let mut addresses = AddressChanges::listen()
+            .inspect_err(|error| warn!(%error, "Changes of the address are not followed"))
+            .ok();
+        let outcome = loop {
+            tokio::select! {
+                ended = &mut agent => match ended {
+                    Ok(ended) => break ended.map(|_| ()),
+                    // A panic has aborted the process before anybody sees this.
+                    Err(_) => break Ok(()),
+                },
+                asked = signals.next() => match asked {
+                    Asked::Stop => break stop(&self.parts, agent).await,
+                    Asked::Reload => self.reload(),
+                    Asked::Dump => self.dump(),
+                },
+                end = changed(&mut addresses) => match end {
+                    Ok(()) => self.follow_address(),
+                    Err(error) => {
+                        warn!(%error, "Changes of the address are not followed");
+                        addresses = None;
+                    }
+                }
+            }
+        };
+        let parts = self.parts;
+        parts.api.cancel();
+        parts.engine.cancel();
+        parts.agent.cancel();
+        parts.tracker.close();
+        if timeout(ANSWERING, parts.tracker.wait()).await.is_err() {
+            warn!(tasks = parts.tracker.len(), "Ended with work left undone");
+        }
+        Ok(outcome?)
     }
-    Ok(outcome?)
+
+    fn reload(&mut self) {
+        notify::reloading();
+        if self.configuration.reload() {
+            self.exchange_certificates();
+            self.present();
+        }
+        notify::reloaded();
+    }
+
+    /// The files may hold others, even if their names are what they were.
+    fn exchange_certificates(&self) {
+        if let (Some(sender), Some(files)) = (&self.tls, &self.configuration.settings.api_tls) {
+            match read_tls(files) {
+                Ok(tls) => drop(sender.send_replace(tls)),
+                Err(error) => {
+                    let error = chain(&error);
+                    error!(error, "The API goes on with the certificates that it has");
+                }
+            }
+        }
+        if let Err(error) = (self.renew)(&self.configuration.settings.store) {
+            let error = chain(&error);
+            error!(error, "etcd is asked with the certificates that are known");
+        }
+    }
+
+    /// Says of this machine what holds now.
+    fn present(&self) {
+        match presence(&self.configuration.settings) {
+            Ok(presence) => self.handle.describe(presence),
+            Err(error) => warn!(error = %chain(&error), "Machine cannot say what it is now"),
+        }
+    }
+
+    /// A host that has just lost its route is found, if at all, where it was.
+    fn follow_address(&self) {
+        if machine::published_address(self.configuration.settings.public_ip).is_some() {
+            self.present();
+        }
+    }
+
+    fn dump(&self) {
+        let prefix = self.configuration.settings.prefix.clone();
+        let dump = dump::print(self.handle.clone(), self.store.clone(), prefix);
+        self.parts.tracker.spawn(dump);
+    }
+}
+
+async fn changed(addresses: &mut Option<AddressChanges>) -> io::Result<()> {
+    match addresses {
+        Some(addresses) => addresses.next().await,
+        None => pending().await,
+    }
 }
 
 /// Ends engine and agent; the API goes on answering.
@@ -270,39 +401,9 @@ fn describe(registration: &Registration) -> String {
     }
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits until fleetd is told to stop.
-    async fn stop(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    info!("Settings are read at start only: restart fleetd, its units keep running");
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::chain;
     use crate::registry::key::{Key, KeyPrefix};
     use crate::store::{Selection, Transaction, WatchBatch, Write};
 
