@@ -4,7 +4,7 @@ use std::mem;
 
 use fleet_units::UnitName;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::super::Registration;
 use super::super::forget::Forgotten;
@@ -121,7 +121,7 @@ impl Core {
         if assigned.is_some_and(|assigned| assigned != modified) {
             return;
         }
-        info!(%unit, "Unit is gone");
+        debug!(%unit, "Unit is gone");
         self.assignments.deleted(unit, revision);
         self.forgetting.remove(unit);
         self.displaced.remove(unit);
