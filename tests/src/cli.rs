@@ -13,7 +13,9 @@ use crate::command::{self, CommandError};
 use crate::error::Error;
 use crate::fuzz::FuzzArgs;
 use crate::host::Power;
-use crate::{bench, fleet, fuzz, layer, packages, privilege, source, status, suite, ui, welcome};
+use crate::{
+    bench, conform, fleet, fuzz, layer, packages, privilege, source, status, suite, ui, welcome,
+};
 
 /// Boot real hosts on this machine and run fleet on them
 #[derive(Debug, Parser)]
@@ -51,6 +53,8 @@ enum Task {
     Test(TestArgs),
     /// Look for input that breaks what fleet claims of its parsers (part of `test`)
     Fuzz(FuzzArgs),
+    /// Compare what the API answers with its OpenAPI document (part of `test`)
+    Conform,
     /// Measure how fast fleet is, beside bare systemd (see docs/performance.md)
     Bench(BenchArgs),
     /// Install what this machine and its hosts need (part of `up` that needs root)
@@ -133,6 +137,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         Task::Up(up) => self::up(name, up)?,
         Task::Test(test) => return suite::run(name, test.filter.as_deref()),
         Task::Fuzz(arguments) => fuzz::run(arguments)?,
+        Task::Conform => conform::run()?,
         Task::Bench(bench) => bench::run(name, bench)?,
         Task::Measure(bench) => bench::measure(name, bench)?,
         Task::Install => install()?,

@@ -14,6 +14,7 @@ pub mod ui;
 pub mod wait;
 
 mod cgroup;
+mod conform;
 mod etcd;
 mod file;
 mod fleet;

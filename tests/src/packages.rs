@@ -16,11 +16,12 @@ const POLICY_ASIDE: &str = "/usr/sbin/policy-rc.d.before-fleet-testbed";
 const REFUSAL: &str = "#!/bin/sh\n# Written by fleet's testbed.\nexit 101\n";
 
 /// A program that has to be there, and the package that brings it.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 6] = [
     ("/usr/bin/protoc", "protobuf-compiler"),
     ("/usr/include/google/protobuf/empty.proto", "libprotobuf-dev"),
     ("/usr/bin/systemd-nspawn", "systemd-container"),
     ("/usr/sbin/ip", "iproute2"),
+    ("/usr/share/doc/python3-venv", "python3-venv"),
     ("/usr/bin/nsenter", "util-linux"),
 ];
 

@@ -7,7 +7,7 @@ use crate::cluster::ClusterName;
 use crate::command;
 use crate::error::Error;
 use crate::source::cargo;
-use crate::{fuzz, layer, privilege, source, ui};
+use crate::{conform, fuzz, layer, privilege, source, ui};
 
 /// The cluster of the functional tests.
 pub(crate) const NAME: &str = "test";
@@ -51,6 +51,7 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCod
     check("clippy", cargo(lint.into_iter().chain(["--", "-D", "warnings"])))?;
     check("the unit tests", unit_tests())?;
     fuzz::run(&fuzz::FuzzArgs::default())?;
+    conform::run()?;
     let binaries = source::build()?;
     let contract = executable("fleetd", UNIT_TESTS.into_iter().chain(["--lib"]))?;
     let build = ["test", "--quiet", "--package", "fleet-tests", "--features", FUNCTIONAL];
