@@ -32,3 +32,4 @@ mod ssh;
 mod survival;
 mod systemd;
 mod units;
+mod wire;
