@@ -12,7 +12,12 @@ fn main() -> ExitCode {
     let terminal = Terminal::of(io::stdout().is_terminal(), &environment);
     let ui = Ui::new(Box::new(io::stdout()), Box::new(io::stderr()), watched).on(terminal);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(fleetctl::run(words, &environment, &ui)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(fleetctl::run(words, &environment, &ui));
+            // The system may still look for a host that was given up.
+            runtime.shutdown_background();
+            ended
+        }
         Err(error) => {
             ui.note(&format!("Error: this machine gives no event queue: {error}"));
             ExitCode::FAILURE

@@ -6,6 +6,7 @@ use fleet_units::api::v2::UnitDetail;
 use hyper::Method;
 use serde::Deserialize;
 
+use super::document::Document;
 use super::error::ClientError;
 use super::{Client, encoded, older};
 
@@ -17,6 +18,10 @@ const MAX_QUERY: usize = 32 * 1024;
 #[derive(Deserialize)]
 struct Details {
     units: Vec<UnitDetail>,
+}
+
+impl Document for Details {
+    const KEYS: &'static [&'static str] = &["units"];
 }
 
 impl Client<'_> {

@@ -38,6 +38,23 @@ pub(super) struct Streaming {
     _driver: JoinSet<()>,
 }
 
+impl Streaming {
+    /// Reads the answer to its end, for as long as the patience lasts.
+    pub(super) async fn rest(
+        self,
+        endpoint: &Endpoint,
+        patience: Duration,
+    ) -> Result<Answer, ClientError> {
+        let Self { status, body, _driver } = self;
+        within(endpoint, patience, async {
+            let body = body.collect().await;
+            let body = body.map_err(|error| ClientError::exchange(endpoint, &error))?;
+            Ok(Answer { status, body: body.to_bytes() })
+        })
+        .await
+    }
+}
+
 /// A request, all but its address.
 #[derive(Debug)]
 pub(super) struct Asking {

@@ -4,6 +4,7 @@
 //! 1.0's `/fleet/v1` where the server knows no better. Other lists come from v1, which both have.
 
 mod details;
+mod document;
 mod endpoint;
 mod error;
 mod http;
@@ -18,7 +19,6 @@ use std::time::Duration;
 use fleet_units::api::v2::{Health, StateList};
 use fleet_units::api::{self, Machine, MachinePage, Unit, UnitPage, UnitState, UnitStatePage};
 use hyper::Method;
-use serde::de::DeserializeOwned;
 
 pub(crate) use endpoint::{DEFAULT as DEFAULT_ENDPOINT, Endpoint};
 pub(crate) use error::ClientError;
@@ -28,6 +28,7 @@ pub(crate) use watch::Watch;
 pub(crate) use write::succeeded;
 
 use crate::ui::Ui;
+use document::Document;
 use error::describe;
 use http::{Answer, Asking, Idle};
 
@@ -45,7 +46,7 @@ pub(crate) struct Client<'a> {
 }
 
 /// A page of some list.
-trait Page: DeserializeOwned {
+trait Page: Document {
     type Entry;
     fn split(self) -> (Vec<Self::Entry>, Option<String>);
 }
@@ -80,7 +81,14 @@ impl<'a> Client<'a> {
     /// Gives a unit, if there is one of that name.
     pub(crate) async fn unit(&self, name: &str) -> Result<Option<Unit>, ClientError> {
         let answer = self.ask(Method::GET, &unit_path(name), None).await?;
-        self.decode_if_there(&answer)
+        if answer.status.as_u16() == 404 {
+            // Others have pages that are not there, too.
+            return match self.refused(&answer) {
+                ClientError::Refused { .. } => Ok(None),
+                stranger => Err(stranger),
+            };
+        }
+        self.decode(&answer).map(Some)
     }
 
     /// Gives all units.
@@ -99,6 +107,9 @@ impl<'a> Client<'a> {
             });
         }
         self.succeeded(&answer)?;
+        if !document::may_be::<StateList>(&answer.body) {
+            return Err(self.not_fleets(&answer.body));
+        }
         // Only fleetd answers here, so the patience that 1.0's time asks for is not needed.
         serde_json::from_slice(&answer.body).map_err(|_| self.not_fleets(&answer.body))
     }
@@ -117,7 +128,10 @@ impl<'a> Client<'a> {
     /// Gives what is wrong in the cluster, as far as the server knows.
     pub(crate) async fn health(&self) -> Result<Health, ClientError> {
         let answer = self.ask(Method::GET, "/fleet/v2/health", None).await?;
-        Ok(self.decode_if_there(&answer)?.unwrap_or_default())
+        if answer.status.as_u16() == 404 {
+            return Ok(Health::default());
+        }
+        self.decode(&answer)
     }
 
     async fn pages<P: Page>(&self, path: &str, query: &str) -> Result<Vec<P::Entry>, ClientError> {
@@ -172,19 +186,14 @@ impl<'a> Client<'a> {
         format!("http://{}", self.endpoint.authority())
     }
 
-    fn decode_if_there<T: DeserializeOwned>(
-        &self,
-        answer: &Answer,
-    ) -> Result<Option<T>, ClientError> {
-        if answer.status.as_u16() == 404 {
-            return Ok(None);
-        }
-        self.decode(answer).map(Some)
+    fn decode<T: Document>(&self, answer: &Answer) -> Result<T, ClientError> {
+        self.succeeded(answer)?;
+        self.read(&answer.body)
     }
 
-    fn decode<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ClientError> {
-        self.succeeded(answer)?;
-        api::from_json(&answer.body).map_err(|_| self.not_fleets(&answer.body))
+    fn read<T: Document>(&self, body: &[u8]) -> Result<T, ClientError> {
+        let read = if document::may_be::<T>(body) { api::from_json(body).ok() } else { None };
+        read.ok_or_else(|| self.not_fleets(body))
     }
 
     fn not_fleets(&self, body: &[u8]) -> ClientError {
@@ -195,7 +204,11 @@ impl<'a> Client<'a> {
         if answer.status.is_success() {
             return Ok(());
         }
-        Err(ClientError::refused(&self.endpoint, answer.status.as_u16(), &answer.body))
+        Err(self.refused(answer))
+    }
+
+    fn refused(&self, answer: &Answer) -> ClientError {
+        ClientError::refused(&self.endpoint, answer.status.as_u16(), &answer.body)
     }
 }
 

@@ -6,13 +6,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fleet_units::api;
 use fleet_units::api::v2::Update;
 use http_body_util::BodyExt;
 use hyper::Method;
 use tokio::time::{Instant, timeout_at};
 
-use super::error::{ClientError, describe};
+use super::error::ClientError;
 use super::http::{self, Asking, Streaming};
 use super::{Client, encoded, older};
 
@@ -83,10 +82,8 @@ impl Client<'_> {
         if streaming.status.as_u16() == 404 {
             return Ok(Source::Asking { first: true });
         }
-        let code = streaming.status.as_u16();
-        let body = streaming.body.collect().await;
-        let body = body.map_err(|error| ClientError::exchange(&self.endpoint, &error))?.to_bytes();
-        Err(ClientError::refused(&self.endpoint, code, &body))
+        let answer = streaming.rest(&self.endpoint, self.patience).await?;
+        Err(self.refused(&answer))
     }
 }
 
@@ -113,7 +110,7 @@ impl Watch<'_> {
         loop {
             let update = match &mut self.source {
                 Source::Stream(lines) => match lines.next().await {
-                    Some(line) => Some(self.decode(&line)?),
+                    Some(line) => Some(self.client.read(&line)?),
                     None => {
                         self.client.ui.debug(format_args!("the stream of changes ended"));
                         self.source = self.reopen().await?;
@@ -179,11 +176,6 @@ impl Watch<'_> {
         update.units.retain(|unit| self.names.contains(&unit.name));
         update.gone.retain(|name| self.names.contains(name));
         update
-    }
-
-    fn decode(&self, line: &[u8]) -> Result<Update, ClientError> {
-        api::from_json(line)
-            .map_err(|_| ClientError::not_fleet(&self.client.endpoint, describe(line)))
     }
 }
 

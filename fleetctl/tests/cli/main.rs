@@ -5,6 +5,8 @@ mod change;
 #[cfg(test)]
 mod choose;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod global;
 #[cfg(test)]
 mod list;

@@ -1,94 +1,126 @@
 //! Addresses where fleet is not.
 
+use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
+use crate::commands::all;
 use crate::program::Fleetctl;
 use crate::server::Script;
 
-/// Answers each connection with the same bytes, or never; gives the endpoint.
-fn somebody(answer: Option<&'static str>) -> String {
+/// What somebody who is not fleet does once it was asked.
+#[derive(Clone, Copy)]
+enum Manner {
+    /// Says this and closes the connection.
+    Says(&'static str),
+    /// Says this and keeps the connection open.
+    SaysAndStays(&'static str),
+}
+
+/// Lets somebody answer each connection; gives the endpoint.
+fn somebody(manner: Manner) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            match answer {
-                Some(answer) => {
-                    let mut head = [0; 4096];
-                    let _read = stream.read(&mut head).unwrap();
-                    stream.write_all(answer.as_bytes()).unwrap();
-                }
-                None => {
-                    thread::spawn(move || stream.read_to_end(&mut Vec::new()).ok());
-                }
-            }
+            let stream = stream.unwrap();
+            // A client that hangs up early is no concern of a stranger.
+            thread::spawn(move || behave(stream, manner).ok());
         }
     });
     format!("http://127.0.0.1:{port}")
 }
 
+fn behave(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
+    let mut head = [0; 4096];
+    let _read = stream.read(&mut head)?;
+    match manner {
+        Manner::Says(answer) => stream.write_all(answer.as_bytes()),
+        Manner::SaysAndStays(answer) => {
+            stream.write_all(answer.as_bytes())?;
+            stream.read_to_end(&mut Vec::new()).map(|_| ())
+        }
+    }
+}
+
+/// Runs in a directory with a unit; a command that does not end fails the test.
 fn run(endpoint: &str, words: &[&str]) -> String {
     let words = [&["--endpoint", endpoint, "--request-timeout=0.3"], words].concat();
-    Fleetctl::new(&words).run().to_string().replace(endpoint, "ENDPOINT")
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.service"), "[Service]\nExecStart=/bin/a\n").unwrap();
+    let fleetctl = Fleetctl::new(&words).in_directory(directory.path());
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(fleetctl.run().to_string()).unwrap());
+    let ended = end.recv_timeout(Duration::from_secs(30));
+    let ended = ended.unwrap_or_else(|_| panic!("{words:?} does not end"));
+    ended.replace(endpoint, "ENDPOINT")
+}
+
+/// The commands that ask fleet, each with the words that it needs.
+fn asking() -> Vec<Vec<String>> {
+    let needs_none = ["fd-forward", "help", "verify", "version"];
+    let asking = all().into_iter().filter(|command| !needs_none.contains(&command.as_str()));
+    let words = |command: String| {
+        if command.starts_with("list-") { vec![command] } else { vec![command, "a".to_owned()] }
+    };
+    asking.map(words).collect()
+}
+
+/// What all commands say at an endpoint: each end, below the commands that end so.
+fn told(endpoint: &str) -> String {
+    let runs = asking().into_iter().map(|words| {
+        let endpoint = endpoint.to_owned();
+        let command = words[0].clone();
+        let words = move || run(&endpoint, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        (command, thread::spawn(words))
+    });
+    let mut ends: Vec<(String, Vec<String>)> = Vec::new();
+    for (command, running) in runs.collect::<Vec<_>>() {
+        let ended = running.join().unwrap();
+        match ends.iter_mut().find(|(end, _)| *end == ended) {
+            Some((_, commands)) => commands.push(command),
+            None => ends.push((ended, vec![command])),
+        }
+    }
+    let ends = ends.iter().map(|(end, commands)| format!("$ {}\n{end}\n", commands.join(", ")));
+    ends.collect()
 }
 
 #[test]
 fn each_kind_of_stranger_is_one_sentence_with_the_address_and_exit_1() {
-    const HTML: &str = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>";
-    const GONE: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let says = |answer| somebody(Manner::Says(answer));
+    let stays = |answer| somebody(Manner::SaysAndStays(answer));
     let strangers = [
         ("no socket", "unix:///nonexistent/fleet.sock".to_owned()),
+        ("a file", format!("unix://{}", file.path().display())),
         ("nobody", "http://127.0.0.1:1".to_owned()),
-        ("a web page", somebody(Some(HTML))),
-        ("another service", somebody(Some(GONE))),
-        ("no HTTP", somebody(Some("SSH-2.0-OpenSSH_9.2\r\n"))),
-        ("hangs up", somebody(Some(""))),
-        ("keeps silent", somebody(None)),
+        ("no host", "http://nonexistent.invalid:1".to_owned()),
+        ("a web page", says("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>")),
+        ("another service", says("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found")),
+        (
+            "another API",
+            says("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"status\":\"healthy\"}"),
+        ),
+        ("a list", says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")),
+        ("nothing", says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
+        ("elsewhere", says("HTTP/1.1 301 Moved\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n")),
+        ("a proxy", says("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 11\r\n\r\nBad Gateway")),
+        ("no HTTP", says("SSH-2.0-OpenSSH_9.2\r\n")),
+        ("TLS", says("\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{16}")),
+        ("hangs up", says("")),
+        ("hangs up in a body", says("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{")),
+        ("keeps silent", stays("")),
+        ("keeps silent in a head", stays("HTTP/1.1 200 OK\r\nContent-Le")),
+        ("keeps silent in a body", stays("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{")),
+        ("keeps silent in a refusal", stays("HTTP/1.1 500 No\r\nContent-Length: 13\r\n\r\n{")),
     ];
-    let told = strangers.map(|(kind, endpoint)| {
-        let commands: [&[&str]; 2] = [&["list-units"], &["stop", "a"]];
-        let told = commands.map(|words| run(&endpoint, words)).join("\n");
-        format!("{kind}:\n{told}")
-    });
-    insta::assert_snapshot!(told.join("\n"), @r#"
-    no socket:
-    ! Error retrieving list of units from repository: cannot connect to fleet at ENDPOINT: there is no such socket; does fleetd run on this machine? (--endpoint names another)
-    exit 1
-    ! Error: cannot connect to fleet at ENDPOINT: there is no such socket; does fleetd run on this machine? (--endpoint names another)
-    exit 1
-    nobody:
-    ! Error retrieving list of units from repository: cannot connect to fleet at ENDPOINT: nobody listens there; does fleetd run?
-    exit 1
-    ! Error: cannot connect to fleet at ENDPOINT: nobody listens there; does fleetd run?
-    exit 1
-    a web page:
-    ! Error retrieving list of units from repository: ENDPOINT does not answer as fleet does: an HTML page
-    exit 1
-    ! Error: ENDPOINT does not answer as fleet does: an HTML page
-    exit 1
-    another service:
-    ! Error retrieving list of units from repository: ENDPOINT does not answer as fleet does: status 404 and a body that is not JSON
-    exit 1
-    ! Error: ENDPOINT does not answer as fleet does: status 404 and a body that is not JSON
-    exit 1
-    no HTTP:
-    ! Error retrieving list of units from repository: ENDPOINT does not answer as fleet does: it speaks no HTTP
-    exit 1
-    ! Error: ENDPOINT does not answer as fleet does: it speaks no HTTP
-    exit 1
-    hangs up:
-    ! Error retrieving list of units from repository: the connection to fleet at ENDPOINT broke: it was closed before the answer was complete
-    exit 1
-    ! Error: the connection to fleet at ENDPOINT broke: it was closed before the answer was complete
-    exit 1
-    keeps silent:
-    ! Error retrieving list of units from repository: no answer from fleet at ENDPOINT within 0.3 s
-    exit 1
-    ! Error: no answer from fleet at ENDPOINT within 0.3 s
-    exit 1
-    "#);
+    for (kind, endpoint) in strangers {
+        insta::assert_snapshot!(kind.replace(' ', "-"), told(&endpoint));
+    }
 }
 
 #[test]
