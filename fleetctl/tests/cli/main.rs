@@ -19,6 +19,8 @@ mod patterns;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod reader;
+#[cfg(test)]
 mod remote;
 #[cfg(test)]
 mod replace;

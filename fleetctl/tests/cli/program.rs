@@ -60,6 +60,11 @@ impl Fleetctl {
         Ended(self.0.output().unwrap())
     }
 
+    /// Runs with these as its output and its complaints.
+    pub(crate) fn into(mut self, out: Stdio, err: Stdio) -> Ended {
+        Ended(self.0.stdout(out).stderr(err).spawn().unwrap().wait_with_output().unwrap())
+    }
+
     /// Runs with these bytes as its input.
     pub(crate) fn fed(mut self, input: &[u8]) -> Ended {
         let piped = self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
