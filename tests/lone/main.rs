@@ -4,14 +4,16 @@
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_tests::ui;
 use fleet_units::{MachineId, MachineIdError};
 use fleetd::agent::{Agent, AgentSettings, Registration};
-use fleetd::api::{self, ApiSettings, Listener};
+use fleetd::api::{self, ApiSettings, Doors, Listener};
 use fleetd::engine::{Engine, EngineSettings};
 use fleetd::file::FileError;
+use fleetd::metrics::Metrics;
 use fleetd::registry::document::{Machine, VERSION};
 use fleetd::registry::key::KeyPrefix;
 use fleetd::store::embedded::{EmbeddedStore, OpenError};
@@ -120,8 +122,9 @@ async fn run() -> Result<(), LoneError> {
     let registered = registration.wait_for(|now| *now == Registration::Registered).await;
     drop(registered.map_err(|_| LoneError::Ended)?);
     let (_readiness, ready) = watch::channel(Ok(()));
-    let settings = ApiSettings { prefix, token_limit: PAGE };
-    api::serve(settings, store, ready, vec![Listener::Tcp(listener)], &tracker, &stop);
+    let settings = ApiSettings { prefix, token_limit: PAGE, metrics: Arc::new(Metrics::default()) };
+    let doors = Doors { listeners: vec![Listener::Tcp(listener)], tls: None };
+    api::serve(settings, store, ready, doors, &tracker, &stop);
     ui::say(format_args!("http://{address}"));
     let mut input = Vec::new();
     let mut stdin = tokio::io::stdin();

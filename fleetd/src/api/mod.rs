@@ -11,7 +11,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -144,8 +143,9 @@ fn router<S: Store>(api: Arc<Api<S>>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), gate))
-        // Wanted most when nothing else is answered.
-        .route("/metrics", get(figures))
+        .merge(routes::ungated())
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::map_response(sign))
         .with_state(api)
 }
 
@@ -153,6 +153,19 @@ async fn not_found(uri: Uri) -> ApiError {
     ApiError::NotFound(uri.path().to_owned())
 }
 
+/// Figures of this fleetd, for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "getMetrics",
+    tag = "metrics",
+    responses((
+        status = 200,
+        description = "The figures",
+        body = String,
+        content_type = "application/openmetrics-text"
+    ))
+)]
 async fn figures<S: Store>(State(api): State<Arc<Api<S>>>) -> Response {
     match api.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
@@ -170,10 +183,14 @@ async fn no_method(method: Method) -> ApiError {
 /// Lets requests through while there is somebody to answer for the cluster.
 async fn gate<S: Store>(State(api): State<Arc<Api<S>>>, request: Request, next: Next) -> Response {
     let readiness = api.readiness.borrow().clone();
-    let mut response = match readiness {
+    match readiness {
         Ok(()) => next.run(request).await,
         Err(unavailable) => ApiError::Unavailable(unavailable).into_response(),
-    };
+    }
+}
+
+/// Says who answers.
+async fn sign(mut response: Response) -> Response {
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static(SERVER));
     response
 }

@@ -55,7 +55,16 @@ fn version_2<S: Store>() -> Routes<S> {
         .routes(routes!(document))
 }
 
-/// All routes.
+/// What is wanted most when nothing else is answered.
+pub(super) fn ungated<S: Store>() -> Router<Arc<Api<S>>> {
+    Router::from(figures())
+}
+
+fn figures<S: Store>() -> Routes<S> {
+    OpenApiRouter::new().routes(routes!(super::figures))
+}
+
+/// All other routes, those that ask for the cluster.
 pub(super) fn router<S: Store>() -> Router<Arc<Api<S>>> {
     let older = Router::new().nest("/v1-alpha", version_1().into());
     Router::from(described()).merge(older)
@@ -84,7 +93,7 @@ async fn document<S: Store>(_: State<Arc<Api<S>>>) -> Json<utoipa::openapi::Open
 
 /// Describes all routes. Made when somebody asks, as that is seldom.
 pub(super) fn openapi<S: Store>() -> utoipa::openapi::OpenApi {
-    let mut document = described::<S>().into_openapi();
+    let mut document = described::<S>().merge(figures()).into_openapi();
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         complete(operation);
     }
