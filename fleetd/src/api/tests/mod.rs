@@ -4,6 +4,7 @@ mod harness;
 mod lag;
 mod metadata;
 mod openapi;
+mod outcome;
 mod replay;
 mod tls;
 mod v1;
