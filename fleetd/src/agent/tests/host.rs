@@ -7,7 +7,7 @@ use std::time::Duration;
 use fleet_units::{MachineId, TargetState, UnitFile, UnitName};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -90,11 +90,7 @@ impl Host {
     /// Starts the agent and waits until the cluster knows it.
     pub(super) async fn join(&mut self) {
         self.start();
-        let mut registered = self.running.as_ref().unwrap().handle.registered();
-        registered
-            .wait_for(|registration| *registration == Registration::Registered)
-            .await
-            .unwrap();
+        self.registration(|registration| *registration == Registration::Registered).await;
     }
 
     pub(super) async fn registration(
@@ -102,7 +98,8 @@ impl Host {
         wanted: impl FnMut(&Registration) -> bool,
     ) -> Registration {
         let mut registered = self.running.as_ref().unwrap().handle.registered();
-        registered.wait_for(wanted).await.unwrap().clone()
+        let awaited = timeout(Duration::from_secs(120), registered.wait_for(wanted)).await;
+        awaited.expect("the registration does not change").unwrap().clone()
     }
 
     /// The store answers like another one, for once.
