@@ -18,6 +18,9 @@ const MAX_BODY: usize = 384 * 1024;
 /// What a server may take for each unit of a request, beyond one exchange's patience.
 const PER_UNIT: Duration = Duration::from_millis(20);
 
+const NO_ONCE: &str = "the server is fleet 1.0, which does not remember what was given to it: leave out \
+                       --once";
+
 impl Client<'_> {
     /// Makes the changes, and says of each what became of it, in their order.
     pub(crate) async fn write(
@@ -61,6 +64,14 @@ impl Client<'_> {
     }
 
     async fn write_singly(&self, change: BatchUnit) -> Result<BatchOutcome, ClientError> {
+        if change.once {
+            return Ok(BatchOutcome {
+                name: change.name,
+                status: 501,
+                message: Some(NO_ONCE.to_owned()),
+                ..BatchOutcome::default()
+            });
+        }
         let path = unit_path(&change.name);
         let name = change.name.clone();
         let answer = if change.delete {

@@ -178,6 +178,30 @@ fn a_unit_is_replaced_in_place_by_one_write() {
 }
 
 #[test]
+fn what_is_given_once_is_written_whatever_there_is_and_the_server_decides() {
+    let kept = r#"{"name":"hello.service","status":204,"uid":0,"generation":0,"kept":true}"#;
+    let words = ["start", "--once", "hello.service"];
+    for first in [ABSENT, LOADED] {
+        let server = batch(Script::new().events(&[first], &[]), kept).serve();
+        assert_eq!(
+            run(&server, directory().path(), &words),
+            "Unit hello.service was given to the cluster before\nexit 0"
+        );
+        assert_eq!(
+            server.writes(),
+            [
+                r##"POST /fleet/v2/units {"units":[{"name":"hello.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/hello"}],"text":"# says hello\n[Service]\nExecStart=/bin/hello\n","desiredState":"launched","raiseOnly":true,"once":true}]}"##
+            ]
+        );
+    }
+    let server = batch(Script::new().events(&[ABSENT], &["", PLACED, LAUNCHED]), &wrote(2)).serve();
+    assert_eq!(
+        run(&server, directory().path(), &words),
+        "Unit hello.service launched on 8145ebb7.../10.10.1.3\nexit 0"
+    );
+}
+
+#[test]
 fn an_instance_is_made_of_its_registered_template() {
     let template = r#"{"name":"web@.service","text":"; any\n[Service]\nExecStart=/bin/web %i\n","options":[{"section":"Service","name":"ExecStart","value":"/bin/web %i"}]}"#;
     let first = r#"{"revision":1,"gone":["web@1.service"]}"#;

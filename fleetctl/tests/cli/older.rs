@@ -90,6 +90,15 @@ fn units_are_brought_up_one_by_one_and_waited_for() {
 }
 
 #[test]
+fn nothing_is_given_once_to_a_server_that_would_not_remember_it() {
+    assert_eq!(
+        session("", &["start", "--once", "new"]),
+        "! Error creating units: failed creating unit new.service: the server is fleet 1.0, which does \
+         not remember what was given to it: leave out --once\nexit 1"
+    );
+}
+
+#[test]
 fn units_are_brought_down_one_by_one_and_waited_for() {
     let lowered = ["stop", "unload", "destroy"].map(|word| session(word, &[word, "hello"]));
     let unknown = session("", &["stop", "none"]);

@@ -88,6 +88,8 @@ fn help_of_a_command_shows_its_flags_before_the_global_ones() {
 
     Options:
           --replace             Replace units that the cluster knows already by what the files say
+          --once                Leave everything as it is if a unit is there, or was given to the
+                                cluster with --once before and may have been destroyed since
           --no-block            Do not wait: return when the cluster has noted what is asked for
           --block-attempts <N>  Wait for at most N times 2 seconds; 0 waits until the job has ended
                                 [default: 0]

@@ -87,7 +87,8 @@ impl Assignments {
             | Key::State(..)
             | Key::Leader
             | Key::Hold
-            | Key::Settings => None,
+            | Key::Settings
+            | Key::Seeded(_) => None,
         }
     }
 

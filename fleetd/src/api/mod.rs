@@ -21,6 +21,7 @@ pub mod change;
 mod error;
 mod listen;
 mod metadata;
+mod once;
 mod present;
 mod routes;
 mod scene;

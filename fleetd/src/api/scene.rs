@@ -132,7 +132,7 @@ impl Scene {
                         follower.mark_machines();
                     }
                     Key::Hold => follower.mark_machines(),
-                    Key::Settings => {}
+                    Key::Settings | Key::Seeded(_) => {}
                 }
             }
         }

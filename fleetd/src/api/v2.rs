@@ -151,13 +151,14 @@ fn order(unit: BatchUnit) -> Result<Order, ApiError> {
     if unit.delete {
         return Ok(Order::Delete(name));
     }
-    Ok(Order::Put(Request {
+    let request = Request {
         name,
         contents: v1::contents(unit.options, unit.text)?,
         desired: unit.desired_state,
         raise_only: unit.raise_only,
         restart: unit.restart,
-    }))
+    };
+    Ok(if unit.once { Order::Once(request) } else { Order::Put(request) })
 }
 
 fn told(name: String, outcome: Outcome) -> BatchOutcome {
@@ -172,6 +173,7 @@ fn told(name: String, outcome: Outcome) -> BatchOutcome {
                 uid: Some(written.uid),
                 generation: Some(written.generation),
                 warnings: written.warnings,
+                kept: written.is_kept,
             }
         }
         Err(error) => BatchOutcome {

@@ -17,7 +17,7 @@ use crate::registry::mirror::Mirror;
 use crate::store::{Commit, Compare, Revision, Selection, Store, StoreError, Transaction, Write};
 
 /// Whoever loses so often competes with a program that writes without pause.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 /// etcd takes 128 operations, compares included on their own; this leaves room.
 const GROUP: usize = 120;
 /// etcd takes 1.5 MiB; the keys and compares count too.
@@ -28,6 +28,8 @@ const GROUP_BYTES: usize = 1024 * 1024;
 pub(super) enum Order {
     /// It is made or changed.
     Put(Request),
+    /// It is made unless that was done before; see [`once`](super::once).
+    Once(Request),
     /// It is removed.
     Delete(UnitName),
 }
@@ -43,15 +45,17 @@ pub(super) struct Written {
     pub(super) generation: u64,
     /// What in its new contents does not do what its author meant.
     pub(super) warnings: Vec<String>,
+    /// Whether it was to be made once, and that had been done.
+    pub(super) is_kept: bool,
     /// Revision of the write; that of the last one if nothing had to be written.
-    revision: Revision,
+    pub(super) revision: Revision,
 }
 
 pub(super) type Outcome = Result<Written, ApiError>;
 
 /// What is stored under a unit's key.
 #[derive(Debug)]
-enum Found {
+pub(super) enum Found {
     Nothing,
     Unit { unit: Unit, created: Revision, modified: Revision },
     Unreadable { modified: Revision, reason: String },
@@ -59,10 +63,10 @@ enum Found {
 
 /// A decided order: what to commit, and what to say when it has landed.
 #[derive(Debug)]
-struct Decided {
-    compare: Compare,
+pub(super) struct Decided {
+    pub(super) compare: Compare,
     /// None where everything is as it is wanted.
-    write: Option<Write>,
+    pub(super) write: Option<Write>,
     is_created: bool,
     /// None where the unit is new: its uid is the revision at which it lands.
     uid: Option<i64>,
@@ -91,7 +95,7 @@ impl Default for Slot {
 impl Order {
     const fn name(&self) -> &UnitName {
         match self {
-            Self::Put(request) => &request.name,
+            Self::Put(request) | Self::Once(request) => &request.name,
             Self::Delete(name) => name,
         }
     }
@@ -133,6 +137,9 @@ impl<S: Store> Writer<S> {
         for (index, order) in orders.iter().enumerate() {
             // A second order for a unit meets what the first one made of it.
             let Some(found) = known.remove(order.name()) else { continue };
+            if matches!(order, Order::Once(_)) {
+                continue;
+            }
             // Refusals are open too: the store may know what the view has not heard of yet.
             let Ok(decided) = self.decide(order, found) else { continue };
             if group.is_full_with(&decided) {
@@ -197,6 +204,9 @@ impl<S: Store> Writer<S> {
 
     /// Carries out one order on what the store says now; `doubtful` may have landed already.
     async fn singly(&self, order: &Order, mut doubtful: Option<Decided>) -> Outcome {
+        if let Order::Once(request) = order {
+            return self.once(request).await;
+        }
         for _ in 0..ATTEMPTS {
             let found = self.find(order.name()).await?;
             if let Some(landed) = doubtful.take().and_then(|decided| decided.has_landed(&found)) {
@@ -220,7 +230,7 @@ impl<S: Store> Writer<S> {
         Err(ApiError::Contended)
     }
 
-    async fn find(&self, name: &UnitName) -> Result<Found, StoreError> {
+    pub(super) async fn find(&self, name: &UnitName) -> Result<Found, StoreError> {
         let key = self.prefix.encode(&Key::Unit(name.clone()));
         let snapshot = self.store.range(&Selection::Key(key), None).await?;
         let mut mirror = Mirror::new(self.prefix.clone());
@@ -232,7 +242,7 @@ impl<S: Store> Writer<S> {
         let key = self.prefix.encode(&Key::Unit(order.name().clone()));
         match order {
             Order::Delete(_) => delete(key, found),
-            Order::Put(request) => put(key, request, found),
+            Order::Put(request) | Order::Once(request) => put(key, request, found),
         }
     }
 }
@@ -255,7 +265,7 @@ fn delete(key: String, found: Found) -> Result<Decided, ApiError> {
     })
 }
 
-fn put(key: String, request: &Request, found: Found) -> Result<Decided, ApiError> {
+pub(super) fn put(key: String, request: &Request, found: Found) -> Result<Decided, ApiError> {
     let (existing, created, modified) = match found {
         Found::Nothing => (None, None, Revision::ABSENT),
         Found::Unit { unit, created, modified } => (Some(unit), Some(created), modified),
@@ -310,19 +320,30 @@ impl Found {
     }
 }
 
+impl Found {
+    /// Last write of the record.
+    pub(super) const fn modified(&self) -> Revision {
+        match self {
+            Self::Nothing => Revision::ABSENT,
+            Self::Unit { modified, .. } | Self::Unreadable { modified, .. } => *modified,
+        }
+    }
+}
+
 impl Decided {
-    fn landed(&self, revision: Revision) -> Written {
+    pub(super) fn landed(&self, revision: Revision) -> Written {
         Written {
             is_created: self.is_created,
             uid: self.uid.unwrap_or(revision.0),
             generation: self.generation,
             warnings: self.warnings.clone(),
+            is_kept: false,
             revision: self.stays_at.unwrap_or(revision),
         }
     }
 
     /// Whether a write whose outcome was not known did land, going by what is stored now.
-    fn has_landed(&self, found: &Found) -> Option<Written> {
+    pub(super) fn has_landed(&self, found: &Found) -> Option<Written> {
         match (found, &self.intended) {
             (Found::Nothing, None) => Some(self.landed(Revision::ABSENT)),
             (Found::Unit { unit, created, modified }, Some(intended)) if unit == intended => {

@@ -449,22 +449,6 @@ async fn a_write_with_an_unknown_outcome_is_looked_up_before_the_next_plan() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_seat_that_was_taken_unanswered_is_kept() {
-    let stage = Stage::new();
-    let mut world = World::with_machines("ab");
-    world.launch("web.service", "");
-    stage.copy(&world).await;
-    let before = stage.snapshot().await.revision;
-    let spy = Spy::on(&stage.store, [Fault::UnansweredSeat]);
-    stage.tasks.spawn(Engine::new(spy, stage.settings("a")).run(CancellationToken::new()));
-
-    stage.placed("web.service").await;
-
-    let leader = stage.mirror().await.leader.unwrap();
-    assert_eq!((leader.document.machine, leader.created), (machine("a"), before.next()));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_leader_that_plans_no_more_gives_up_the_lead() {
     let stage = Stage::new();
     let grant = stage.store.grant(TTL).await.unwrap();
@@ -495,8 +479,6 @@ enum Fault {
     Late,
     /// It is carried out, and nobody hears of it.
     Unanswered,
-    /// The same, of the write that takes the lead.
-    UnansweredSeat,
 }
 
 /// A store that notes what is listed, and fails as it is told.
@@ -540,11 +522,10 @@ impl Store for Spy {
 
     async fn commit(&self, transaction: Transaction) -> Result<Commit, StoreError> {
         let is_plan = transaction.writes.len() > 1;
-        let due = |fault: &mut Fault| matches!(fault, Fault::UnansweredSeat) != is_plan;
-        let fault = self.faults.lock().unwrap().pop_if(due);
+        let fault = if is_plan { self.faults.lock().unwrap().pop() } else { None };
         match fault {
             None => self.store.commit(transaction).await,
-            Some(Fault::Unanswered | Fault::UnansweredSeat) => {
+            Some(Fault::Unanswered) => {
                 self.store.commit(transaction).await?;
                 let (endpoints, source) = ("nowhere".to_owned(), "lost".into());
                 Err(StoreError::OutcomeUnknown { endpoints, source })

@@ -59,7 +59,7 @@ impl Cluster {
                 Key::Schedule(id, name) => {
                     units.entry(name).or_default().machines.insert(id.clone());
                 }
-                Key::State(..) | Key::Leader | Key::Hold | Key::Settings => {}
+                Key::State(..) | Key::Leader | Key::Hold | Key::Settings | Key::Seeded(_) => {}
             }
         }
         // Machines first: who of several is the holder depends on them.

@@ -180,6 +180,14 @@ pub struct Hold {
     pub machines: BTreeSet<MachineId>,
 }
 
+/// A unit that was made once for the cluster, `seeded/<name>`: it outlives the unit, so that a
+/// machine that joins or boots later does not bring back what an operator destroyed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seeded {
+    /// Hash of the text that came first, if one did.
+    pub hash: Option<UnitHash>,
+}
+
 /// Why a stored document cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {

@@ -34,6 +34,7 @@ impl KeyPrefix {
             Key::Leader => format!("{prefix}engine/leader"),
             Key::Hold => format!("{prefix}engine/hold"),
             Key::Settings => format!("{prefix}engine/settings"),
+            Key::Seeded(unit) => format!("{prefix}seeded/{unit}"),
         }
     }
 
@@ -50,6 +51,7 @@ impl KeyPrefix {
             "placed" => name.parse().ok().map(Key::Placed),
             "schedule" => pair(name).map(|(machine, unit)| Key::Schedule(machine, unit)),
             "states" => pair(name).map(|(machine, unit)| Key::State(machine, unit)),
+            "seeded" => name.parse().ok().map(Key::Seeded),
             "engine" => match name {
                 "leader" => Some(Key::Leader),
                 "hold" => Some(Key::Hold),
@@ -108,6 +110,8 @@ pub enum Key {
     Hold,
     /// Cluster-wide settings.
     Settings,
+    /// [`Seeded`](super::document::Seeded).
+    Seeded(UnitName),
 }
 
 #[cfg(test)]
@@ -136,6 +140,7 @@ mod tests {
             Just(Key::Leader),
             Just(Key::Hold),
             Just(Key::Settings),
+            unit().prop_map(Key::Seeded),
         ]
     }
 

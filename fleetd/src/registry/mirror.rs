@@ -134,7 +134,7 @@ impl Mirror {
             }
             Key::Leader => self.leader.as_ref().map(|stored| stored.modified),
             Key::Hold => self.hold.as_ref().map(|stored| stored.modified),
-            Key::Settings => None,
+            Key::Settings | Key::Seeded(_) => None,
         };
         let unreadable = || self.unreadable.get(&self.prefix.encode(key)).map(|bad| bad.modified);
         modified.or_else(unreadable).unwrap_or(Revision::ABSENT)
@@ -184,7 +184,7 @@ impl Mirror {
             }
             Key::Leader => self.leader = Some(raw.decode()?),
             Key::Hold => self.hold = Some(raw.decode()?),
-            Key::Settings => {}
+            Key::Settings | Key::Seeded(_) => {}
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl Mirror {
             Key::State(id, name) => remove_nested(&mut self.states, name, id),
             Key::Leader => self.leader = None,
             Key::Hold => self.hold = None,
-            Key::Settings => {}
+            Key::Settings | Key::Seeded(_) => {}
         }
     }
 }

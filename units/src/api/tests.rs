@@ -249,6 +249,7 @@ fn a_batch_survives_the_wire() {
                 delete: false,
                 raise_only: true,
                 restart: false,
+                once: true,
             },
             BatchUnit { name: "b.service".into(), delete: true, ..BatchUnit::default() },
         ],
@@ -261,13 +262,14 @@ fn a_batch_survives_the_wire() {
             uid: Some(7),
             generation: Some(1),
             warnings: vec!["w".into()],
+            kept: true,
         }],
     };
 
     assert_eq!(from_json::<BatchRequest>(text(&request).as_bytes()).unwrap(), request);
     assert_eq!(
         text(&reply),
-        r#"{"units":[{"name":"a.service","status":201,"uid":7,"generation":1,"warnings":["w"]}]}"#
+        r#"{"units":[{"name":"a.service","status":201,"uid":7,"generation":1,"warnings":["w"],"kept":true}]}"#
     );
     assert_eq!(from_json::<v2::BatchReply>(text(&reply).as_bytes()).unwrap(), reply);
 }
@@ -288,6 +290,7 @@ fn every_key_that_is_written_is_read_in_any_case() {
         delete: true,
         raise_only: true,
         restart: true,
+        once: true,
     };
 
     let shouted = shout(serde_json::to_value(&update).unwrap());

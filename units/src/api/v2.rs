@@ -184,6 +184,10 @@ pub struct BatchUnit {
     /// started again.
     #[serde(skip_serializing_if = "is_false")]
     pub restart: bool,
+    /// Whether to make it only if there is none and nobody has made it this way before, since when it
+    /// may have been destroyed; else everything stays as it is.
+    #[serde(skip_serializing_if = "is_false")]
+    pub once: bool,
 }
 
 /// What became of the changes, in their order.
@@ -219,6 +223,9 @@ pub struct BatchOutcome {
     /// What in its new contents does not do what its author meant, a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Whether everything stayed as it was, as it was to be made once and that had been done.
+    #[serde(skip_serializing_if = "is_false")]
+    pub kept: bool,
 }
 
 /// What machines report of all units, and what shows beside it; all of it as of one revision.

@@ -29,6 +29,10 @@ pub(crate) struct RaiseArgs {
     /// Replace units that the cluster knows already by what the files say
     #[arg(long)]
     replace: bool,
+    /// Leave everything as it is if a unit is there, or was given to the cluster with --once before and
+    /// may have been destroyed since
+    #[arg(long, conflicts_with = "replace")]
+    once: bool,
     /// Has no effect: units are not signed any more
     #[arg(long, hide = true)]
     sign: bool,
@@ -37,7 +41,7 @@ pub(crate) struct RaiseArgs {
 impl RaiseArgs {
     /// Units that are to be as the cluster has them.
     pub(crate) const fn as_they_are(units: Vec<String>) -> Self {
-        Self { units, replace: false, sign: false }
+        Self { units, replace: false, once: false, sign: false }
     }
 }
 
@@ -140,6 +144,10 @@ pub(crate) async fn raise(
     let mut known = known(watch.first().await?);
     // A unit of which only remnants are left is made anew.
     known.retain(|_, unit| !is_remnant(unit));
+    if args.once {
+        // fleetd decides on what there is and was: it alone knows the latter.
+        known.clear();
+    }
     let findings = gather(client, &arguments, &known, args.replace).await?;
     let mut steps = Vec::new();
     for (argument, findings) in arguments.iter().zip(findings) {
@@ -147,7 +155,8 @@ pub(crate) async fn raise(
         let step = match resolve(argument, findings, may_replace) {
             Ok(resolved) => {
                 tell(&resolved, ui)?;
-                step(raise, &argument.name, resolved, known.get(argument.name.as_str()))
+                let known = known.get(argument.name.as_str());
+                step(raise, &argument.name, resolved, known).map(|step| step.once(args.once))
             }
             Err(error) => Err(error),
         };
@@ -230,6 +239,10 @@ async fn write(
         if let Some(refused) = outcome.as_ref().filter(|outcome| !succeeded(outcome)) {
             ui.note(&refusal(raise, &step, refused));
             *failed = true;
+            continue;
+        }
+        if outcome.as_ref().is_some_and(|outcome| outcome.kept) {
+            ui.line(&format!("Unit {} was given to the cluster before", step.name))?;
             continue;
         }
         if let Some(end) = &step.ends {

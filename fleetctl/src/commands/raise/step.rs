@@ -20,6 +20,16 @@ pub(super) struct Step {
     pub(super) ends: Option<String>,
 }
 
+impl Step {
+    /// The same, and whether only if it was never done before.
+    pub(super) fn once(mut self, once: bool) -> Self {
+        if let Some(change) = &mut self.change {
+            change.once = once;
+        }
+        self
+    }
+}
+
 /// Decides what is to be written of a unit.
 pub(super) fn step(
     raise: Raise<'_>,

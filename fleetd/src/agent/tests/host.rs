@@ -7,7 +7,7 @@ use std::time::Duration;
 use fleet_units::{MachineId, TargetState, UnitFile, UnitName};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -90,7 +90,11 @@ impl Host {
     /// Starts the agent and waits until the cluster knows it.
     pub(super) async fn join(&mut self) {
         self.start();
-        self.registration(|registration| *registration == Registration::Registered).await;
+        let mut registered = self.running.as_ref().unwrap().handle.registered();
+        registered
+            .wait_for(|registration| *registration == Registration::Registered)
+            .await
+            .unwrap();
     }
 
     pub(super) async fn registration(
@@ -98,8 +102,7 @@ impl Host {
         wanted: impl FnMut(&Registration) -> bool,
     ) -> Registration {
         let mut registered = self.running.as_ref().unwrap().handle.registered();
-        let awaited = timeout(Duration::from_secs(120), registered.wait_for(wanted)).await;
-        awaited.expect("the registration does not change").unwrap().clone()
+        registered.wait_for(wanted).await.unwrap().clone()
     }
 
     /// The store answers like another one, for once.

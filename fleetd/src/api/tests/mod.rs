@@ -4,7 +4,6 @@ mod harness;
 mod lag;
 mod metadata;
 mod openapi;
-mod outcome;
 mod replay;
 mod tls;
 mod v1;

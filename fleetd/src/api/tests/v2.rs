@@ -117,6 +117,68 @@ async fn many_units_land_in_few_transactions() {
 }
 
 #[tokio::test]
+async fn a_unit_is_made_once_and_not_again_after_somebody_destroyed_it() {
+    let fixture = Fixture::new(100);
+    let first =
+        r#","text":"[Service]\nExecStart=/bin/sleep 1\n","desiredState":"launched","once":true"#;
+    let other =
+        r#","text":"[Service]\nExecStart=/bin/sleep 2\n","desiredState":"launched","once":true"#;
+    let shown = |outcome: &BatchOutcome| (outcome.status, outcome.generation, outcome.kept);
+
+    // Two at once: whoever comes first.
+    let both = [change("a.service", first), change("a.service", other)];
+    let outcomes = batch(&fixture, &both).await;
+    let uid = fixture.uid("a.service").await;
+    assert_eq!(
+        outcomes.iter().map(shown).collect::<Vec<_>>(),
+        [(201, Some(1), false), (204, Some(1), true)]
+    );
+    assert_eq!([outcomes[0].uid, outcomes[1].uid], [Some(uid), Some(uid)]);
+    assert_eq!(fixture.stored("a.service").await.text, "[Service]\nExecStart=/bin/sleep 1\n");
+
+    batch(&fixture, &[change("a.service", r#","delete":true"#)]).await;
+    let after = batch(&fixture, &[change("a.service", other)]).await;
+    assert_eq!(shown(&after[0]), (204, Some(0), true));
+    assert_eq!(fixture.ask("GET /fleet/v1/units", "").await, "200 {}");
+    assert_eq!(fixture.ask("GET /fleet/v2/health", "").await, r#"200 {"unreadable":[]}"#);
+
+    // An operator still can.
+    let by_hand = batch(&fixture, &[change("a.service", NAP)]).await;
+    assert_eq!(by_hand[0].status, 201);
+}
+
+#[tokio::test]
+async fn a_unit_that_was_there_is_kept_and_does_not_come_back_either() {
+    let fixture = Fixture::new(100);
+    batch(&fixture, &[change("a.service", NAP)]).await;
+
+    let launch =
+        r#","text":"[Service]\nExecStart=/bin/sleep 2\n","desiredState":"launched","once":true"#;
+    let kept = batch(&fixture, &[change("a.service", launch)]).await;
+    assert_eq!((kept[0].status, kept[0].generation, kept[0].kept), (204, Some(1), true));
+    let stored = fixture.stored("a.service").await;
+    assert_eq!(
+        (stored.target, stored.text.as_str()),
+        (TargetState::Inactive, "[Service]\nExecStart=/bin/sleep 1\n")
+    );
+
+    batch(&fixture, &[change("a.service", r#","delete":true"#)]).await;
+    assert!(batch(&fixture, &[change("a.service", launch)]).await[0].kept);
+    assert_eq!(fixture.ask("GET /fleet/v1/units", "").await, "200 {}");
+}
+
+#[tokio::test]
+async fn a_unit_that_is_refused_leaves_no_mark() {
+    let fixture = Fixture::new(100);
+    let bad = r#","text":"[X-Fleet]\nGlobal=true\nMachineOf=b.service\n","once":true"#;
+    let good = r#","text":"[Service]\nExecStart=/bin/sleep 1\n","once":true"#;
+
+    assert_eq!(batch(&fixture, &[change("a.service", bad)]).await[0].status, 400);
+    assert_eq!(batch(&fixture, &[change("a.service", r#","once":true"#)]).await[0].status, 409);
+    assert_eq!(batch(&fixture, &[change("a.service", good)]).await[0].status, 201);
+}
+
+#[tokio::test]
 async fn a_restart_is_one_more_stop() {
     let fixture = Fixture::new(100);
     let launched = r#","desiredState":"launched""#;

@@ -233,7 +233,7 @@ impl Leading {
             }
             Key::Schedule(machine, _) => !self.is_there(machine),
             Key::Member(_) | Key::Machine(_) | Key::Metadata(_) | Key::Leader => true,
-            Key::Hold | Key::Settings => true,
+            Key::Hold | Key::Settings | Key::Seeded(_) => true,
         }
     }
 
