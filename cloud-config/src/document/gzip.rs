@@ -6,7 +6,7 @@ use flate2::read::MultiGzDecoder;
 
 /// Why bytes cannot be unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum GzipError {
+pub(crate) enum GzipError {
     /// They end too early.
     #[error("is cut off: the gzip data ends too early")]
     Truncated,
@@ -24,7 +24,7 @@ pub(super) fn is_gzip(bytes: &[u8]) -> bool {
 }
 
 /// Unpacks at most `limit` bytes.
-pub(super) fn unpack(bytes: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
+pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     if !is_gzip(bytes) {
         return Err(GzipError::Damaged);
     }

@@ -26,6 +26,7 @@ mod users;
 use std::path::PathBuf;
 
 pub use coreos::*;
+pub(crate) use gzip::unpack;
 pub use read::{MAX_BYTES, Read, Script, read};
 
 use crate::problem::Position;
