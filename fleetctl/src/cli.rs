@@ -94,6 +94,12 @@ pub(crate) enum Command {
     Version,
 }
 
+/// The command line, with its help.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads a command line; the first word is the program's name.
 pub(crate) fn parse(words: Vec<String>) -> Result<Cli, clap::Error> {
     let mut command = Cli::command();

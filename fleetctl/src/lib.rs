@@ -27,6 +27,7 @@ mod words;
 
 use std::process::ExitCode;
 
+pub use cli::command;
 use cli::{Cli, Command};
 use client::Client;
 use error::CommandError;

@@ -57,7 +57,9 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Invocation, 
     })
 }
 
-fn command() -> Command {
+/// The command line, with its help.
+#[must_use]
+pub fn command() -> Command {
     let settings = Key::ALL.map(|key| {
         let flag = Arg::new(key.name()).long(key.name()).value_name("VALUE").help(key.help());
         flag.hide(key.is_obsolete())

@@ -33,7 +33,8 @@ mod specifier;
 mod state;
 
 pub use directives::{
-    DirectiveError, Directives, MalformedDirective, MisspeltSection, UnknownDirective,
+    DIRECTIVES, Directive, DirectiveError, Directives, MalformedDirective, MisspeltSection,
+    UnknownDirective,
 };
 pub use file::{UnitFile, UnitOption};
 pub use glob::{Glob, GlobError};

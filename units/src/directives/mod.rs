@@ -1,6 +1,7 @@
 //! The `[X-Fleet]` section: where in the cluster a unit may run.
 
 mod check;
+mod manual;
 #[cfg(test)]
 mod tests;
 mod warning;
@@ -8,6 +9,7 @@ mod warning;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::DirectiveError;
+pub use manual::{DIRECTIVES, Directive};
 pub use warning::{MalformedDirective, MisspeltSection, UnknownDirective};
 
 use crate::{Glob, MachineId, UnitFile, UnitName, specifier};

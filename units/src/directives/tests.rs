@@ -247,6 +247,13 @@ fn all_spellings_of_1_0_are_known() {
 }
 
 #[test]
+fn people_are_told_of_all_that_is_known() {
+    let legacy = DIRECTIVES.iter().flat_map(|directive| directive.legacy);
+    let told = DIRECTIVES.iter().map(|directive| &directive.name).chain(legacy);
+    assert_eq!(told.copied().collect::<BTreeSet<_>>(), BTreeSet::from(KNOWN));
+}
+
+#[test]
 fn unknown_keys_come_with_the_nearest_known_one() {
     for (key, expected) in [
         ("X-ConditionConflicts", Some("Conflicts")),

@@ -1,0 +1,45 @@
+//! The pages in `docs/man`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+fn written() -> BTreeMap<String, String> {
+    let files = fs::read_dir(crate::directory()).unwrap().map(|file| file.unwrap().path());
+    let named = files.map(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, fs::read_to_string(path).unwrap())
+    });
+    named.collect()
+}
+
+#[test]
+fn the_pages_are_those_that_the_programs_make_today() {
+    let (written, made) = (written(), crate::pages().unwrap());
+    let names: Vec<&String> = made.keys().collect();
+    assert_eq!(written.keys().collect::<Vec<_>>(), names, "run: cargo run -p fleet-pages");
+    for (name, text) in &made {
+        assert_eq!(written[name], *text, "{name} is stale; run: cargo run -p fleet-pages");
+    }
+}
+
+/// Programs that find fault with pages, as far as the machine has them.
+const JUDGES: [&[&str]; 2] =
+    [&["groff", "-man", "-ww", "-z", "-Tutf8"], &["mandoc", "-Tlint", "-Wwarning"]];
+
+#[test]
+fn the_pages_are_rendered_without_a_complaint() {
+    for judge in JUDGES {
+        for name in written().into_keys() {
+            let mut line = Command::new(judge[0]);
+            line.args(&judge[1..]).arg(crate::directory().join(&name));
+            let Ok(judged) = line.output() else { continue };
+            let said = [judged.stdout, judged.stderr].concat();
+            // Pages have no date on purpose.
+            let fault = |line: &&str| !line.contains("missing date");
+            let said: Vec<String> =
+                String::from_utf8_lossy(&said).lines().filter(fault).map(str::to_owned).collect();
+            assert_eq!(said, Vec::<String>::new(), "{name}: {judge:?}");
+        }
+    }
+}
