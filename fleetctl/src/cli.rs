@@ -19,6 +19,7 @@ use crate::commands::stop::StopArgs;
 use crate::commands::submit::SubmitArgs;
 use crate::commands::unload::UnloadArgs;
 use crate::commands::verify::VerifyArgs;
+use crate::commands::why::WhyArgs;
 use crate::settings::GlobalArgs;
 
 /// What `fleetctl version` prints.
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     ListMachines(ListMachinesArgs),
     /// Print the text of a unit
     Cat(CatArgs),
+    /// Explain why units are where they are, or nowhere, and what would place them
+    Why(WhyArgs),
     /// Print what systemd says of units, on their machines
     Status(StatusArgs),
     /// Print the journal of a unit, from its machines

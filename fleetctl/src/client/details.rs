@@ -57,7 +57,7 @@ impl Client<'_> {
 }
 
 /// Names the units in as few queries as their length allows.
-fn queries(names: &BTreeSet<String>) -> Vec<String> {
+pub(super) fn queries(names: &BTreeSet<String>) -> Vec<String> {
     let mut queries: Vec<String> = Vec::new();
     for name in names {
         let word = format!("name={}", encoded(name));

@@ -12,6 +12,7 @@ mod older;
 mod pipe;
 mod tls;
 mod watch;
+mod why;
 mod write;
 
 use std::time::Duration;

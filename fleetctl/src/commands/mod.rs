@@ -27,6 +27,7 @@ mod systemd_states;
 pub(crate) mod unload;
 pub(crate) mod verify;
 mod whereabouts;
+pub(crate) mod why;
 
 use std::collections::BTreeMap;
 

@@ -38,3 +38,5 @@ mod status;
 mod tunnel;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod why;

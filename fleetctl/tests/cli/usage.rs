@@ -31,6 +31,7 @@ fn help_is_printed_for_each_way_to_ask_for_it_and_holds_the_version() {
       list-unit-files  List all units that the cluster knows
       list-machines    List the machines of the cluster
       cat              Print the text of a unit
+      why              Explain why units are where they are, or nowhere, and what would place them
       status           Print what systemd says of units, on their machines
       journal          Print the journal of a unit, from its machines
       ssh              Log in to a machine, or run a command there

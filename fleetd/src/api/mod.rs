@@ -31,6 +31,7 @@ mod tls;
 mod v1;
 mod v2;
 mod view;
+mod why;
 mod write;
 
 pub use error::{ApiError, Unavailable};

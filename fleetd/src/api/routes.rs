@@ -12,7 +12,7 @@ use utoipa::openapi::{Content, Ref, RefOr, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Api, metadata, v1, v2};
+use super::{Api, metadata, v1, v2, why};
 use crate::store::Store;
 
 /// What the document says before it comes to addresses.
@@ -52,6 +52,7 @@ fn version_2<S: Store>() -> Routes<S> {
         .routes(routes!(v2::states))
         .routes(routes!(v2::events))
         .routes(routes!(v2::health))
+        .routes(routes!(why::why))
         .routes(routes!(document))
 }
 

@@ -232,6 +232,15 @@ impl Scene {
         details
     }
 
+    /// Looks at the registry, and at the cluster as placement sees it.
+    pub(super) fn look<T>(&mut self, look: impl FnOnce(&Mirror, &Cluster) -> T) -> T {
+        let revision = self.mirror.revision;
+        let (_, cluster) = self
+            .cluster
+            .get_or_insert_with(|| (revision, Cluster::of(&self.mirror, &mut self.rules)));
+        look(&self.mirror, cluster)
+    }
+
     fn explain(&mut self, name: &UnitName, detail: &mut UnitDetail) {
         let revision = self.mirror.revision;
         let (_, cluster) = self

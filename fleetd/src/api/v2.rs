@@ -253,7 +253,7 @@ impl Following {
 }
 
 /// The units that a query names; none if it names none. What is no name is the name of no unit.
-fn names(query: QueryPairs) -> Result<Option<BTreeSet<UnitName>>, ApiError> {
+pub(super) fn names(query: QueryPairs) -> Result<Option<BTreeSet<UnitName>>, ApiError> {
     let pairs = v1::pairs(query)?;
     let named: Vec<_> = pairs.iter().filter(|(key, _)| key == "name").collect();
     if named.is_empty() {

@@ -1,6 +1,6 @@
 //! MachineOf as a graph: how deep a unit hangs, and where it runs in circles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_units::UnitName;
 
@@ -62,6 +62,16 @@ impl<'a> Depths<'a> {
 }
 
 impl Cluster {
+    /// Units that a unit has to join, and those that these have to join, and so on.
+    pub(super) fn needed_by(&self, unit: &UnitName) -> BTreeSet<UnitName> {
+        let mut needed = BTreeSet::new();
+        let mut next = vec![unit];
+        while let Some(at) = next.pop() {
+            next.extend(self.peers(at).iter().filter(|peer| needed.insert((*peer).clone())));
+        }
+        needed
+    }
+
     /// Units that a unit has to join.
     fn peers(&self, unit: &UnitName) -> &[UnitName] {
         let record = self.units.get(unit).and_then(|unit| unit.record.as_ref());

@@ -6,6 +6,7 @@
 //! is because its documents cannot be read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fleet_units::{MachineId, UnitName};
 
@@ -35,22 +36,39 @@ pub fn eligible(
     machine: &MachineView,
     neighbours: &Neighbours<'_>,
 ) -> Result<(), Obstacle> {
-    accepts(machine)?;
-    matches(unit, machine)?;
-    has_peers(unit, machine, neighbours)?;
-    has_no_conflict(unit, machine, neighbours)?;
-    is_not_replaced(unit, machine, neighbours)
+    first(obstacles(unit, machine, *neighbours))
 }
 
-fn accepts(machine: &MachineView) -> Result<(), Obstacle> {
+/// All that keeps a machine from taking a unit that it does not hold; looked for one by one.
+pub fn obstacles<'a>(
+    unit: &'a Rules,
+    machine: &'a MachineView,
+    neighbours: Neighbours<'a>,
+) -> impl Iterator<Item = Obstacle> + 'a {
+    let peers = move || missing_peers(unit, machine, neighbours);
+    // A rival counts once.
+    let replacing = move |by: &&Arc<Rules>| !neighbours.cluster.are_rivals(&by.name, &unit.name);
+    closed(machine)
+        .into_iter()
+        .chain(mismatches(unit, machine))
+        .chain(std::iter::once_with(peers).flatten())
+        .chain(conflicts(unit, machine, neighbours))
+        .chain(replacers(unit, machine, neighbours.board).filter(replacing).map(replaced))
+}
+
+fn first(mut obstacles: impl Iterator<Item = Obstacle>) -> Result<(), Obstacle> {
+    obstacles.next().map_or(Ok(()), Err)
+}
+
+const fn closed(machine: &MachineView) -> Option<Obstacle> {
     match machine.availability {
-        Availability::Open => Ok(()),
-        Availability::Cordoned => Err(Obstacle::Cordoned),
-        Availability::Draining => Err(Obstacle::Draining),
-        Availability::Leaving => Err(Obstacle::Leaving),
-        Availability::Left | Availability::Absent => Err(Obstacle::Absent),
-        Availability::Outdated => Err(Obstacle::Outdated { needed: VERSION }),
-        Availability::Unreadable => Err(Obstacle::UnreadableMachine),
+        Availability::Open => None,
+        Availability::Cordoned => Some(Obstacle::Cordoned),
+        Availability::Draining => Some(Obstacle::Draining),
+        Availability::Leaving => Some(Obstacle::Leaving),
+        Availability::Left | Availability::Absent => Some(Obstacle::Absent),
+        Availability::Outdated => Some(Obstacle::Outdated { needed: VERSION }),
+        Availability::Unreadable => Some(Obstacle::UnreadableMachine),
     }
 }
 
@@ -60,22 +78,25 @@ fn accepts(machine: &MachineView) -> Result<(), Obstacle> {
 ///
 /// Names the first obstacle.
 pub fn matches(unit: &Rules, machine: &MachineView) -> Result<(), Obstacle> {
-    if unit.name.is_template() {
-        return Err(Obstacle::Template);
-    }
-    if let Some(wanted) = &unit.directives.machine_id
-        && !machine.id.matches(wanted)
-    {
-        return Err(Obstacle::MachineId { wanted: wanted.clone() });
-    }
-    for (key, wanted) in &unit.directives.metadata {
+    first(mismatches(unit, machine))
+}
+
+fn mismatches<'a>(
+    unit: &'a Rules,
+    machine: &'a MachineView,
+) -> impl Iterator<Item = Obstacle> + 'a {
+    let template = unit.name.is_template().then_some(Obstacle::Template);
+    let wanted = unit.directives.machine_id.as_ref().filter(|wanted| !machine.id.matches(wanted));
+    let another = wanted.map(|wanted| Obstacle::MachineId { wanted: wanted.clone() });
+    let metadata = unit.directives.metadata.iter().filter_map(|(key, wanted)| {
         let has = machine.metadata.get(key);
-        if !has.is_some_and(|has| wanted.contains(has)) {
+        let suits = has.is_some_and(|has| wanted.contains(has));
+        (!suits).then(|| {
             let (key, wanted) = (key.clone(), wanted.clone());
-            return Err(Obstacle::Metadata { key, wanted, has: has.cloned() });
-        }
-    }
-    Ok(())
+            Obstacle::Metadata { key, wanted, has: has.cloned() }
+        })
+    });
+    template.into_iter().chain(another).chain(metadata)
 }
 
 /// Judges MachineOf.
@@ -88,25 +109,38 @@ pub fn has_peers(
     machine: &MachineView,
     neighbours: &Neighbours<'_>,
 ) -> Result<(), Obstacle> {
-    if let Some(peer) = &unit.impossible_peer {
-        let problem = PeerProblem::Unknown;
-        return Err(Obstacle::MachineOf { peer: peer.clone(), problem });
-    }
+    first(missing_peers(unit, machine, *neighbours).into_iter())
+}
+
+fn missing_peers(unit: &Rules, machine: &MachineView, neighbours: Neighbours<'_>) -> Vec<Obstacle> {
     let Neighbours { cluster, board } = neighbours;
-    let missing = unit.peers.iter().find(|peer| !board.holds(&machine.id, peer));
-    let Some(peer) = missing else { return Ok(()) };
-    if let Some(cycle) = cluster.cycle_of(&unit.name) {
-        return Err(Obstacle::Cycle(cycle));
+    let impossible = unit.impossible_peer.iter().map(|peer| {
+        let problem = PeerProblem::Unknown;
+        Obstacle::MachineOf { peer: peer.clone(), problem }
+    });
+    let missing: Vec<_> =
+        unit.peers.iter().filter(|peer| !board.holds(&machine.id, peer)).collect();
+    if !missing.is_empty()
+        && let Some(cycle) = cluster.cycle_of(&unit.name)
+    {
+        return impossible.chain([Obstacle::Cycle(cycle)]).collect();
     }
+    let missing = missing.into_iter().map(|peer| {
+        let problem = problem(peer, neighbours);
+        Obstacle::MachineOf { peer: peer.to_string(), problem }
+    });
+    impossible.chain(missing).collect()
+}
+
+fn problem(peer: &UnitName, Neighbours { cluster, board }: Neighbours<'_>) -> PeerProblem {
     let record = cluster.units.get(peer).and_then(|peer| peer.record.as_ref());
-    let problem = match record {
+    match record {
         _ if board.place_of(peer).is_some() => PeerProblem::Elsewhere,
         None => PeerProblem::Unknown,
         Some(record) if !record.is_wanted() => PeerProblem::Inactive,
         Some(record) if record.rules.is_global() => PeerProblem::NotHere,
         Some(_) => PeerProblem::NotPlaced,
-    };
-    Err(Obstacle::MachineOf { peer: peer.to_string(), problem })
+    }
 }
 
 /// Judges Conflicts, whichever side declares them, and Replaces where nobody gives way.
@@ -119,24 +153,29 @@ pub fn has_no_conflict(
     machine: &MachineView,
     neighbours: &Neighbours<'_>,
 ) -> Result<(), Obstacle> {
+    first(conflicts(unit, machine, *neighbours))
+}
+
+fn conflicts<'a>(
+    unit: &'a Rules,
+    machine: &MachineView,
+    neighbours: Neighbours<'a>,
+) -> impl Iterator<Item = Obstacle> + 'a {
     let Neighbours { cluster, board } = neighbours;
-    let Some(tenants) = board.tenants(&machine.id) else { return Ok(()) };
-    if let Some(with) = tenants.conflicting(unit).next() {
-        return Err(Obstacle::Conflict { with: with.clone() });
-    }
-    for with in tenants.replaced_by(unit) {
+    let tenants = board.tenants(&machine.id).into_iter();
+    let conflicting = tenants.clone().flat_map(|tenants| tenants.conflicting(unit));
+    let conflicting = conflicting.map(|with| Obstacle::Conflict { with: with.clone() });
+    let staying = tenants.flat_map(|tenants| tenants.replaced_by(unit)).filter_map(|with| {
         if cluster.units.get(with).is_some_and(|with| with.is_frozen) {
-            return Err(Obstacle::Immovable { unit: with.clone() });
+            return Some(Obstacle::Immovable { unit: with.clone() });
         }
-        if cluster.are_rivals(&unit.name, with) {
-            return Err(Obstacle::Rival { with: with.clone() });
-        }
-    }
-    let mut replacing = tenants.replacing(unit).map(|with| &with.name);
-    match replacing.find(|with| cluster.are_rivals(with, &unit.name)) {
-        Some(with) => Err(Obstacle::Rival { with: with.clone() }),
-        None => Ok(()),
-    }
+        let is_rival = cluster.are_rivals(&unit.name, with);
+        is_rival.then(|| Obstacle::Rival { with: with.clone() })
+    });
+    let rivals = replacers(unit, machine, board)
+        .filter(|with| cluster.are_rivals(&with.name, &unit.name))
+        .map(|with| Obstacle::Rival { with: with.name.clone() });
+    conflicting.chain(staying).chain(rivals)
 }
 
 /// Judges Replaces where this unit is the one that gives way.
@@ -149,11 +188,20 @@ pub fn is_not_replaced(
     machine: &MachineView,
     neighbours: &Neighbours<'_>,
 ) -> Result<(), Obstacle> {
-    let tenants = neighbours.board.tenants(&machine.id);
-    match tenants.and_then(|tenants| tenants.replacing(unit).next()) {
-        Some(by) => Err(Obstacle::Replaced { by: by.name.clone() }),
-        None => Ok(()),
-    }
+    first(replacers(unit, machine, neighbours.board).map(replaced))
+}
+
+/// Units on a machine that replace this one.
+fn replacers<'a>(
+    unit: &'a Rules,
+    machine: &MachineView,
+    board: &'a Board,
+) -> impl Iterator<Item = &'a Arc<Rules>> + 'a {
+    board.tenants(&machine.id).into_iter().flat_map(|tenants| tenants.replacing(unit))
+}
+
+fn replaced(by: &Arc<Rules>) -> Obstacle {
+    Obstacle::Replaced { by: by.name.clone() }
 }
 
 /// Units on a machine that have to go if it takes this one.

@@ -1,5 +1,7 @@
 //! All spellings of the directives, from the text of a unit to the machines that may take it.
 
+use fleet_units::MachineId;
+
 use super::testing::{World, unit};
 use super::*;
 

@@ -32,4 +32,5 @@ mod ssh;
 mod survival;
 mod systemd;
 mod units;
+mod why;
 mod wire;

@@ -112,6 +112,15 @@ impl Directives {
         }
     }
 
+    /// The directives as they stand in a unit file, but for those that fleet does not know.
+    #[must_use]
+    pub fn as_written(file: &UnitFile) -> Vec<String> {
+        let known = |name: &str| KNOWN.contains(&name);
+        let options = file.options().iter();
+        let options = options.filter(|option| option.section == SECTION && known(&option.name));
+        options.map(|option| format!("{}={}", option.name, option.value)).collect()
+    }
+
     /// One sentence for each thing that cannot do what its author meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {

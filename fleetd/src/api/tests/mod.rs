@@ -8,3 +8,4 @@ mod replay;
 mod tls;
 mod v1;
 mod v2;
+mod why;

@@ -1,12 +1,15 @@
 //! What our own client uses under `/fleet/v2`: details of units, many units in one request, whole
 //! lists, a stream of changes, and what is wrong.
 
+mod why;
+
 use serde::{Deserialize, Serialize};
 
 use super::unit::state;
 use super::{Machine, UnitState};
 pub use crate::JobState;
 use crate::{TargetState, UnitOption};
+pub use why::{Candidate, Change, Choice, Explanation, Holding, Verdict};
 
 /// What is wrong in the cluster, beside what single units say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
