@@ -81,8 +81,8 @@ fn text_of(found: &Found) -> String {
     let rows = [
         ("source", Some(found.source.to_string())),
         ("user data", user_data.map(|bytes| format!("{} bytes", bytes.len()))),
-        ("instance-id", metadata.instance_id.clone()),
-        ("hostname", metadata.hostname.clone()),
+        ("instance-id", metadata.instance_id.as_deref().map(visible)),
+        ("hostname", metadata.hostname.as_deref().map(visible)),
         ("ssh keys", Some(metadata.ssh_authorized_keys.len().to_string())),
         ("public IPv4", metadata.public_ipv4.map(|address| address.to_string())),
         ("private IPv4", metadata.private_ipv4.map(|address| address.to_string())),
@@ -95,4 +95,9 @@ fn text_of(found: &Found) -> String {
         writeln!(text, "{:<13} {}", format!("{name}:"), value.as_deref().unwrap_or("-")).ok();
     }
     text
+}
+
+/// A text of somebody else, without what would command a terminal.
+fn visible(text: &str) -> String {
+    text.escape_debug().to_string()
 }

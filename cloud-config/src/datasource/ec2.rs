@@ -10,8 +10,13 @@ const TOKEN_TTL: (&str, &str) = ("X-aws-ec2-metadata-token-ttl-seconds", "21600"
 
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 
-/// The oldest version, which all have, and the newest one for those that know only that.
-const VERSIONS: [&str; 2] = ["2009-04-04/", "latest/"];
+/// The oldest version, which all have, and the newest one for those that know only that: what shows
+/// that a version is there, and its name.
+const VERSIONS: [(&str, &str); 3] = [
+    ("2009-04-04/", "2009-04-04/"),
+    ("2009-04-04/meta-data/", "2009-04-04/"),
+    ("latest/meta-data/", "latest/"),
+];
 
 /// How the service wants to be asked.
 struct Session {
@@ -41,8 +46,8 @@ pub(super) fn read(asking: &Asking<'_>) -> Reading {
 fn begin(http: &Http<'_>, base: &str) -> Result<Option<Session>, HttpError> {
     let token = token(http, base)?;
     let headers: Vec<_> = token.iter().map(|token| (TOKEN, token.as_str())).collect();
-    for version in VERSIONS {
-        if http.once(Method::Get, &format!("{base}{version}"), &headers)?.is_some() {
+    for (path, version) in VERSIONS {
+        if http.once(Method::Get, &format!("{base}{path}"), &headers)?.is_some() {
             return Ok(Some(Session { token, version }));
         }
     }

@@ -12,7 +12,7 @@ use super::cmdline::Parameters;
 use super::http::Http;
 use super::{
     Asking, Found, Name, Reading, Search, SourceError, azure, cloudstack, cmdline, configdrive,
-    digitalocean, ec2, file, gce, identify, nocloud, openstack, packet, vmware,
+    digitalocean, ec2, file, gce, identify, kept, nocloud, openstack, packet, vmware,
 };
 
 /// How long a guess may take: a server on the host's own link answers at once.
@@ -42,6 +42,18 @@ pub enum NotFound {
     /// No datasource is there.
     #[error("no datasource is there: {}", Told(.0))]
     Nothing(Vec<Tried>),
+}
+
+impl NotFound {
+    /// Whether a datasource may have something that could not be read.
+    fn is_failure_of(&self, source: Name) -> bool {
+        match self {
+            Self::Failed { .. } => true,
+            Self::Nothing(tried) => {
+                tried.iter().any(|tried| tried.name == source && tried.error.is_some())
+            }
+        }
+    }
 }
 
 /// A datasource that is not there.
@@ -82,6 +94,23 @@ pub fn find(search: &Search<'_>, stage: Stage) -> Result<Found, NotFound> {
         is_virtual: identify::is_virtual(root),
     };
     ask(search, &candidates(&hints, stage))
+}
+
+/// Asks all datasources; takes what was kept at an earlier boot if the one that had it cannot be
+/// read now. One that is there no more, or empty, is believed.
+pub fn find_or_kept(search: &Search<'_>) -> Result<Found, NotFound> {
+    let error = match find(search, Stage::Network) {
+        Err(error) => error,
+        found => return found,
+    };
+    match kept(search.root) {
+        Ok(Some(mut found)) if error.is_failure_of(found.source) => {
+            found.warnings.push(error.to_string());
+            Ok(found)
+        }
+        // The damage of what was kept is not what is to be repaired.
+        Ok(_) | Err(_) => Err(error),
+    }
 }
 
 /// Asks one datasource, which has all the time.

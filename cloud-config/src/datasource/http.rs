@@ -2,6 +2,7 @@
 //!
 //! Proxies of the environment are not used: metadata services are on the host's own link.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use ureq::config::Config;
@@ -53,6 +54,9 @@ pub enum HttpFault {
     /// Nobody is there.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
+    /// It is not who it says.
+    #[error("is not trusted, or the clock of this host is wrong: {0}")]
+    Untrusted(String),
     /// It accepts requests, and leaves them.
     #[error("does not answer in time")]
     Silent,
@@ -89,6 +93,7 @@ impl HttpError {
             HttpFault::Status(_)
             | HttpFault::BadUrl
             | HttpFault::TooLate
+            | HttpFault::Untrusted(_)
             | HttpFault::Redirects
             | HttpFault::NotHttp(_)
             | HttpFault::TooLarge
@@ -168,7 +173,7 @@ impl<'a> Http<'a> {
         if !has_scheme(url, "http") && !has_scheme(url, "https") {
             return Err(fail(HttpFault::BadUrl));
         }
-        let limit = self.per_request.min(self.until.saturating_sub(self.clock.now()));
+        let limit = self.limit();
         if limit.is_zero() {
             return Err(fail(HttpFault::TooLate));
         }
@@ -186,6 +191,11 @@ impl<'a> Http<'a> {
         let body = response.into_body().into_with_config().limit(limit).read_to_vec();
         let body = body.map_err(|error| fail(fault_of(error)))?;
         if is_web_page(&body) { Err(fail(HttpFault::WebPage)) } else { Ok(Some(body)) }
+    }
+
+    /// How long one thing may take now.
+    pub(super) fn limit(&self) -> Duration {
+        self.per_request.min(self.until.saturating_sub(self.clock.now()))
     }
 
     fn send(
@@ -235,6 +245,10 @@ fn fault_of(error: Error) -> HttpFault {
         Error::Timeout(_) => HttpFault::Silent,
         Error::HostNotFound => HttpFault::Unreachable("no address is known for the name".into()),
         Error::ConnectionFailed => HttpFault::Unreachable("no connection".into()),
+        // What TLS refuses is an error of input for ureq, too.
+        Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            HttpFault::Untrusted(error.to_string())
+        }
         Error::Io(error) => HttpFault::Unreachable(error.to_string()),
         error => HttpFault::NotHttp(error.to_string()),
     }

@@ -76,7 +76,7 @@ fn of_firmware(firmware: &Firmware) -> Option<Name> {
     if product.starts_with("CloudStack") {
         return Some(Name::CloudStack);
     }
-    if product == "Google Compute Engine" || vendor == "Google" {
+    if product == "Google Compute Engine" || (vendor == "Google" && product == "Google") {
         return Some(Name::Gce);
     }
     if product.starts_with("OpenStack") || asset.starts_with("OpenStack") {
@@ -140,6 +140,8 @@ mod tests {
     #[test]
     fn other_machines_are_on_no_cloud() {
         assert_eq!(told(&[]), None);
+        let vendor = ("sys/class/dmi/id/sys_vendor", "Google");
+        assert_eq!(told(&[vendor, ("sys/class/dmi/id/product_name", "Eve")]), None);
         assert_eq!(told(&[("sys/class/dmi/id/sys_vendor", "QEMU")]), None);
     }
 }

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::SourceError;
-pub use find::{NotFound, Stage, Tried, find, read};
+pub use find::{NotFound, Stage, Tried, find, find_or_kept, read};
 pub use found::Found;
 pub use http::HttpError;
 pub use kept::{keep, kept};

@@ -28,10 +28,9 @@ const MAX_INTERFACES: usize = 16;
 type Variables<'a> = &'a dyn Fn(&str) -> Result<Option<String>, SourceError>;
 
 pub(super) fn read(asking: &Asking<'_>) -> Reading {
-    let limit = asking.search.limits.request;
     let of_tools = |name: &str| -> Result<Option<String>, SourceError> {
         let words = format!("info-get guestinfo.{name}");
-        let printed = program::run("vmware-rpctool", &[&words], limit)?;
+        let printed = program::run("vmware-rpctool", &[&words], asking.http.limit())?;
         printed.map(|bytes| text_of(bytes, name)).transpose()
     };
     if let Some(text) = environment(asking)? {

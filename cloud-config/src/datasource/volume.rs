@@ -38,7 +38,7 @@ pub(super) fn of_label(asking: &Asking<'_>, label: &str) -> Result<Option<Volume
         return Ok(Some(Volume { path, is_own: false }));
     }
     match root == Path::new("/") {
-        true => mount(root, &device, asking.search.limits.request).map(Some),
+        true => mount(root, &device, asking.http.limit()).map(Some),
         false => Ok(None),
     }
 }

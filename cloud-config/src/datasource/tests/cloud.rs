@@ -1,6 +1,6 @@
 //! Datasources that are servers of a cloud.
 
-use super::super::{Name, Stage, find};
+use super::super::{Name, Stage, find, find_or_kept, keep};
 use super::server::{Reply, TestServer, body, status};
 use super::{Found, KEY, OTHER_KEY, found, host, metadata, of_server, search};
 use crate::clock::TestClock;
@@ -49,7 +49,7 @@ fn ec2_without_tokens_is_asked_without() {
             TOKEN_HEADERS,
             &[
                 ("PUT /latest/api/token X-aws-ec2-metadata-token-ttl-seconds: 21600", &[refusal]),
-                ("GET /latest/", &[body("meta-data")]),
+                ("GET /latest/meta-data/", &[body("hostname")]),
                 ("GET /latest/user-data", &[body("one")]),
             ],
         );
@@ -209,4 +209,25 @@ fn the_cloud_that_the_firmware_names_is_waited_for_after_files() {
     );
     assert_eq!(find(&search, Stage::Network).unwrap().metadata.hostname.as_deref(), Some("one"));
     assert_eq!(clock.slept().len(), 2);
+}
+
+#[test]
+fn what_was_kept_is_taken_only_while_its_cloud_cannot_be_read() {
+    let root = host(&[("sys/class/dmi/id/sys_vendor", "DigitalOcean\n")]);
+    let earlier = found(Name::DigitalOcean, "one", Metadata::default());
+    keep(root.path(), &earlier).unwrap();
+    let ask = |reply: Reply| {
+        let server = TestServer::start(&[], &[("GET /metadata/v1.json", &[reply])]);
+        let clock = TestClock::default();
+        let found = find_or_kept(&search(root.path(), Some(&server.url), &clock));
+        found.map_err(|error| error.to_string()).map(|found| (found.user_data, found.warnings))
+    };
+
+    let (user_data, warnings) = ask(status(401)).unwrap();
+    assert_eq!(user_data, earlier.user_data);
+    assert_eq!(warnings[0], "no datasource answers: took what digitalocean had at an earlier boot");
+    assert!(warnings[1].ends_with("metadata/v1.json answers with status 401"), "{warnings:?}");
+
+    assert_eq!(ask(body("{}")), Ok((None, Vec::new())));
+    assert!(ask(status(404)).unwrap_err().ends_with("digitalocean has nothing"));
 }

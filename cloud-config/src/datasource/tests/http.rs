@@ -84,7 +84,9 @@ fn a_refusal_is_not_asked_again() {
 fn what_is_wrong_is_told_in_words() {
     let told = |reply| told(reply).unwrap_err();
 
-    assert_eq!(told(Reply::Silence), "/x does not answer in time");
+    for start in ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n#cloud"] {
+        assert_eq!(told(Reply::Stall(start)), "/x does not answer in time", "{start}");
+    }
     assert_eq!(
         told(Reply::Status(302, "Location: /x?key=secret")),
         "/x redirects more than 5 times"
@@ -108,6 +110,17 @@ fn an_answer_that_ends_early_is_no_answer() {
         told(raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n#cloud-config\n")).unwrap_err();
 
     assert!(told.starts_with("/x cannot be reached: "), "{told}");
+}
+
+#[test]
+fn a_server_that_hangs_up_is_asked_again() {
+    for start in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n#cloud"] {
+        let replies = [raw(start), body("yes")];
+        let server = TestServer::start(&[], &[("GET /", &replies)]);
+        let clock = TestClock::default();
+
+        assert_eq!(http(&clock).get(&server.url, &[]), Ok(Some(b"yes".to_vec())), "{start}");
+    }
 }
 
 #[test]

@@ -12,8 +12,8 @@ pub(super) enum Reply {
     Body(Vec<u8>),
     /// A status and a header.
     Status(u16, &'static str),
-    /// The connection stays open, without an answer.
-    Silence,
+    /// Bytes, and then the connection stays open.
+    Stall(&'static str),
     /// Bytes as they are.
     Raw(Vec<u8>),
 }
@@ -106,9 +106,9 @@ fn answer(mut stream: TcpStream, reply: &Reply) -> Option<TcpStream> {
         Reply::Body(body) => [head(200, "X-Nothing: 1", body.len()).as_bytes(), body].concat(),
         Reply::Status(code, header) => head(*code, header, 0).into_bytes(),
         Reply::Raw(bytes) => bytes.clone(),
-        Reply::Silence => return Some(stream),
+        Reply::Stall(bytes) => bytes.as_bytes().to_vec(),
     };
     // A client that had enough hangs up.
     stream.write_all(&bytes).ok();
-    None
+    matches!(reply, Reply::Stall(_)).then_some(stream)
 }
