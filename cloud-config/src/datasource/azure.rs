@@ -17,6 +17,7 @@ const AGENT: [&str; 1] = ["var/lib/waagent"];
 
 /// The first version that has user data.
 const INSTANCE: &str = "metadata/instance?api-version=2021-01-01";
+const USER_DATA: &str = "metadata/instance/compute/userData?api-version=2021-01-01&format=text";
 
 pub(super) fn read(asking: &Asking<'_>) -> Reading {
     let mut local = None;
@@ -139,7 +140,10 @@ fn of_service(asking: &Asking<'_>) -> Reading {
     let service = Service::new(asking, &base, &[("Metadata", "true")]);
     let Some(json) = service.json(INSTANCE, Absent::MayCome)? else { return Ok(None) };
     let mut found = Found::new(Name::Azure);
-    let packed = json.text("/compute/userData").or_else(|| json.text("/compute/customData"));
+    let packed = match json.text("/compute/userData").or_else(|| json.text("/compute/customData")) {
+        Some(packed) => Some(packed),
+        None => service.text(USER_DATA)?,
+    };
     if let Some(packed) = packed {
         let bytes = decode(&packed).ok_or_else(|| {
             SourceError::form(&format!("{base}metadata"), "userData is not base64")

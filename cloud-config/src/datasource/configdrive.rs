@@ -7,9 +7,10 @@ use super::openstack::metadata_of;
 use super::{Asking, Found, Name, Reading, SourceError, local, volume};
 
 /// Where such volumes and shared directories are mounted, and where images are seeded.
-const DIRECTORIES: [&str; 5] = [
+const DIRECTORIES: [&str; 6] = [
     "media/configdrive",
     "media/configvirtfs",
+    "media/config-2",
     "mnt/configdrive",
     "mnt/config",
     "var/lib/cloud/seed/config_drive",

@@ -57,6 +57,23 @@ impl Name {
         Self::Vagrant,
     ];
 
+    /// Whose metadata it has, for people; `None` if it never has addresses.
+    #[must_use]
+    pub const fn cloud(self) -> Option<&'static str> {
+        match self {
+            Self::File | Self::Cmdline | Self::NoCloud | Self::Vagrant => None,
+            Self::ConfigDrive => Some("the config drive"),
+            Self::Ec2 => Some("EC2"),
+            Self::DigitalOcean => Some("DigitalOcean"),
+            Self::CloudStack => Some("CloudStack"),
+            Self::Gce => Some("Google Compute Engine"),
+            Self::OpenStack => Some("OpenStack"),
+            Self::Azure => Some("Azure"),
+            Self::Packet => Some("Packet"),
+            Self::VMware => Some("VMware"),
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -231,3 +231,14 @@ fn what_was_kept_is_taken_only_while_its_cloud_cannot_be_read() {
     assert_eq!(ask(body("{}")), Ok((None, Vec::new())));
     assert!(ask(status(404)).unwrap_err().ends_with("digitalocean has nothing"));
 }
+
+#[test]
+fn azures_user_data_is_asked_for_if_the_document_lacks_it() {
+    let server = TestServer::of_bodies(&[
+        ("metadata/instance?api-version=2021-01-01", "{}"),
+        ("metadata/instance/compute/userData?api-version=2021-01-01&format=text", "b25l"),
+    ]);
+
+    let expected = found(Name::Azure, "one", Metadata::default());
+    assert_eq!(of_server(Name::Azure, &server), Ok(expected));
+}
