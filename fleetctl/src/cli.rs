@@ -4,6 +4,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::argv::Flags;
 use crate::commands::cat::CatArgs;
+use crate::commands::completion::CompletionArgs;
 use crate::commands::destroy::DestroyArgs;
 use crate::commands::fd_forward::FdForwardArgs;
 use crate::commands::journal::JournalArgs;
@@ -20,6 +21,7 @@ use crate::commands::submit::SubmitArgs;
 use crate::commands::unload::UnloadArgs;
 use crate::commands::verify::VerifyArgs;
 use crate::commands::why::WhyArgs;
+use crate::complete::CompleteArgs;
 use crate::settings::GlobalArgs;
 
 /// What `fleetctl version` prints.
@@ -93,6 +95,11 @@ pub(crate) enum Command {
     /// Fail: units are not signed any more
     #[command(hide = true)]
     Verify(VerifyArgs),
+    /// Print a script that makes a shell complete commands, flags, units and machines
+    Completion(CompletionArgs),
+    /// Print what the last of some words may become
+    #[command(name = "__complete", hide = true)]
+    Complete(CompleteArgs),
     /// Print the version
     Version,
 }

@@ -9,6 +9,7 @@ mod argv;
 mod cli;
 mod client;
 mod commands;
+mod complete;
 mod error;
 mod filter;
 mod judge;
@@ -68,9 +69,15 @@ async fn dispatch(
     let command = match (cli.version, cli.command) {
         (true, _) | (false, Some(Command::Version)) => return Ok(ui.line(cli::VERSION)?),
         (false, None) => return Ok(ui.data(&cli::help())?),
-        // These three need no fleet, and so no valid way to it.
+        // These need no fleet, and so no valid way to it.
         (false, Some(Command::FdForward(args))) => return commands::fd_forward::fd_forward(&args),
         (false, Some(Command::Verify(_))) => return commands::verify::verify(ui),
+        (false, Some(Command::Completion(args))) => {
+            return commands::completion::completion(&args, ui);
+        }
+        (false, Some(Command::Complete(args))) => {
+            return complete::complete(&args, environment, ui).await;
+        }
         (false, Some(command)) => command,
     };
     let settings = cli.global.settings(environment)?;
@@ -100,6 +107,8 @@ async fn dispatch(
         Command::Ssh(args) => commands::ssh::ssh(&args, &client, ui, &ssh).await,
         Command::FdForward(args) => commands::fd_forward::fd_forward(&args),
         Command::Verify(_) => commands::verify::verify(ui),
+        Command::Completion(args) => commands::completion::completion(&args, ui),
+        Command::Complete(args) => complete::complete(&args, environment, ui).await,
         Command::Version => Ok(ui.line(cli::VERSION)?),
     }
 }

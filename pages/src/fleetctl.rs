@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use clap::Command;
+use clap::builder::PossibleValue;
+use clap::{Arg, Command};
 
 use crate::page::Page;
 
@@ -57,7 +58,7 @@ fn overview(program: &Command) -> io::Result<String> {
 fn page(command: &Command, name: &str) -> io::Result<String> {
     let own = command.clone().mut_args(|arg| {
         let hide = arg.is_global_set() || arg.is_hide_set();
-        arg.hide(hide)
+        with_values(arg.hide(hide))
     });
     let description = command.get_long_about().or(command.get_about());
     let description = description.map(ToString::to_string).unwrap_or_default();
@@ -66,4 +67,15 @@ fn page(command: &Command, name: &str) -> io::Result<String> {
     page.text("Flags that all commands take are described in fleetctl(1).");
     page.see(&["fleetctl(1)", "fleet.unit(5)"]);
     Ok(page.finish())
+}
+
+/// Tells the values that are possible in the help text, where `--help` has them, too.
+fn with_values(arg: Arg) -> Arg {
+    let values = arg.get_possible_values();
+    if values.is_empty() || arg.is_hide_possible_values_set() {
+        return arg;
+    }
+    let values = values.iter().map(PossibleValue::get_name).collect::<Vec<_>>().join(", ");
+    let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+    arg.long_help(format!("{help} [possible values: {values}]")).hide_possible_values(true)
 }

@@ -5,6 +5,7 @@
 //! units that are meant by `web@*`.
 
 pub(crate) mod cat;
+pub(crate) mod completion;
 mod copies;
 pub(crate) mod destroy;
 pub(crate) mod fd_forward;

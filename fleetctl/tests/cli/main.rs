@@ -7,6 +7,8 @@ mod choose;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod completion;
+#[cfg(test)]
 mod global;
 #[cfg(test)]
 mod list;

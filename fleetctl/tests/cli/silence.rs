@@ -34,6 +34,11 @@ fn somebody(manner: Manner) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
+/// An endpoint that never answers.
+pub(crate) fn mute() -> String {
+    somebody(Manner::SaysAndStays(""))
+}
+
 fn behave(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
     let mut head = [0; 4096];
     let _read = stream.read(&mut head)?;
@@ -61,7 +66,7 @@ fn run(endpoint: &str, words: &[&str]) -> String {
 
 /// The commands that ask fleet, each with the words that it needs.
 fn asking() -> Vec<Vec<String>> {
-    let needs_none = ["fd-forward", "help", "verify", "version"];
+    let needs_none = ["completion", "fd-forward", "help", "verify", "version"];
     let asking = all().into_iter().filter(|command| !needs_none.contains(&command.as_str()));
     let words = |command: String| {
         if command.starts_with("list-") { vec![command] } else { vec![command, "a".to_owned()] }

@@ -5,6 +5,7 @@ mod step;
 
 use std::collections::BTreeSet;
 
+use clap::ValueHint;
 use fleet_units::TargetState;
 use fleet_units::api::v2::{BatchOutcome, BatchUnit, UnitDetail};
 
@@ -24,7 +25,7 @@ use step::{Step, step};
 pub(crate) struct RaiseArgs {
     /// Paths of unit files, names of units or of instances of templates, or patterns over names that
     /// the cluster knows, such as 'web@*'
-    #[arg(value_name = "UNIT")]
+    #[arg(value_name = "UNIT", value_hint = ValueHint::AnyPath)]
     units: Vec<String>,
     /// Replace units that the cluster knows already by what the files say
     #[arg(long)]
