@@ -5,6 +5,7 @@
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -12,6 +13,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
@@ -44,6 +46,10 @@ use crate::store::Store;
 
 /// Tells clients and people what answers.
 const SERVER: &str = concat!("fleetd/", env!("CARGO_PKG_VERSION"));
+
+/// How long after the start of fleetd requests wait for the machine to be registered: a request is
+/// often what has started it. Clients wait a second longer.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 /// What the API needs to know.
 #[derive(Clone, Debug)]
@@ -90,7 +96,8 @@ pub fn serve<S: Store>(
     let (view, viewer) = view::View::new(store.clone(), settings.prefix.clone());
     tracker.spawn(viewer.run(stop.clone()));
     let ApiSettings { prefix, token_limit, metrics } = settings;
-    let api = Arc::new(Api { prefix, token_limit, store, view, readiness, metrics });
+    let warm = Instant::now() + WARM_UP;
+    let api = Arc::new(Api { prefix, token_limit, store, view, readiness, warm, metrics });
     let Doors { listeners, tls } = doors;
     for listener in listeners {
         let routes = router(Arc::clone(&api));
@@ -126,10 +133,20 @@ struct Api<S> {
     store: S,
     view: view::View,
     readiness: Readiness,
+    /// When requests stop waiting for the readiness.
+    warm: Instant,
     metrics: Arc<Metrics>,
 }
 
 impl<S: Store> Api<S> {
+    /// Says whether a request is served, as soon as that is known or `warm` has come.
+    async fn admit(&self) -> Result<(), Unavailable> {
+        let mut readiness = self.readiness.clone();
+        let known = readiness.wait_for(|now| *now != Err(Unavailable::Pending));
+        let _late_or_stopping = timeout_at(self.warm, known).await.is_err();
+        self.readiness.borrow().clone()
+    }
+
     fn writer(&self) -> write::Writer<S> {
         let (store, prefix, view) = (self.store.clone(), self.prefix.clone(), self.view.clone());
         write::Writer { store, prefix, view }
@@ -184,8 +201,7 @@ async fn no_method(method: Method) -> ApiError {
 
 /// Lets requests through while there is somebody to answer for the cluster.
 async fn gate<S: Store>(State(api): State<Arc<Api<S>>>, request: Request, next: Next) -> Response {
-    let readiness = api.readiness.borrow().clone();
-    match readiness {
+    match api.admit().await {
         Ok(()) => next.run(request).await,
         Err(unavailable) => ApiError::Unavailable(unavailable).into_response(),
     }

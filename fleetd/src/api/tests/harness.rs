@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::api::{ApiSettings, Doors, Listener, Unavailable, serve};
+use crate::api::{ApiSettings, Doors, Listener, Unavailable, WARM_UP, serve};
 use crate::registry::document::{self, Assignment, Machine, Phase, Placed, State};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::embedded::EmbeddedStore;
@@ -47,6 +47,13 @@ impl Fixture {
             &stop,
         );
         Self { directory, store, prefix, readiness, _stop: stop.drop_guard() }
+    }
+
+    /// Lets the time pass for which requests wait for a fleetd that has just started.
+    pub(super) async fn warm_up(&self) {
+        tokio::time::pause();
+        tokio::time::advance(WARM_UP).await;
+        tokio::time::resume();
     }
 
     fn socket(&self) -> PathBuf {

@@ -61,6 +61,7 @@ async fn prepare(fixture: &mut Fixture, words: &str) {
         [unit, "runs", "on", machine] => fixture.run_unit(unit, machine).await,
         ["not", "registered"] => {
             drop(fixture.readiness.send_replace(Err(Unavailable::Pending)));
+            fixture.warm_up().await;
         }
         _ => panic!("no such preparation: {words}"),
     }

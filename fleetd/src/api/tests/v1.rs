@@ -297,11 +297,24 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test]
+async fn a_request_that_comes_while_fleetd_starts_waits_until_this_machine_is_registered() {
+    let fixture = Fixture::new(100);
+    drop(fixture.readiness.send_replace(Err(Unavailable::Pending)));
+    let mut asked = std::pin::pin!(fixture.ask("GET /fleet/v1/units", ""));
+
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut asked).await;
+    assert!(early.is_err(), "{early:?}");
+    drop(fixture.readiness.send_replace(Ok(())));
+    assert_eq!(asked.await, "200 {}");
+}
+
+#[tokio::test]
 async fn nothing_is_answered_before_this_machine_is_registered() {
     let fixture = Fixture::new(100);
     let phrase = "fleet server unable to communicate with etcd";
 
     drop(fixture.readiness.send_replace(Err(Unavailable::Pending)));
+    fixture.warm_up().await;
     assert_eq!(fixture.ask("GET /fleet/v1/units", "").await, error(503, phrase));
     let reason = "machine-id 0123 is in use by host two".to_owned();
     drop(fixture.readiness.send_replace(Err(Unavailable::Refused(reason))));
