@@ -56,48 +56,29 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// A command.
+/// A command; what it does is told where its arguments are.
 #[derive(Debug, Subcommand)]
 #[command(args_override_self = true)]
 pub(crate) enum Command {
-    /// Make units known to the cluster, without running them
     Submit(SubmitArgs),
-    /// Give units to machines, without starting them
     Load(LoadArgs),
-    /// Run units, each on a machine that suits it
     Start(StartArgs),
-    /// Stop units that run and start them again, each where it is
     Restart(RestartArgs),
-    /// Stop units, and leave them on their machines
     Stop(StopArgs),
-    /// Stop units, and take them from their machines
     Unload(UnloadArgs),
-    /// Stop units, and make the cluster forget them
     Destroy(DestroyArgs),
-    /// List units as systemd sees them on their machines
     ListUnits(ListUnitsArgs),
-    /// List all units that the cluster knows
     ListUnitFiles(ListUnitFilesArgs),
-    /// List the machines of the cluster
     ListMachines(ListMachinesArgs),
-    /// Print the text of a unit
     Cat(CatArgs),
-    /// Explain why units are where they are, or nowhere, and what would place them
     Why(WhyArgs),
-    /// Print what systemd says of units, on their machines
     Status(StatusArgs),
-    /// Print the journal of a unit, from its machines
     Journal(JournalArgs),
-    /// Log in to a machine, or run a command there
     Ssh(SshArgs),
-    /// Join standard input and output to a unix socket, for tunnels
     FdForward(FdForwardArgs),
-    /// Fail: units are not signed any more
     #[command(hide = true)]
     Verify(VerifyArgs),
-    /// Print a script that makes a shell complete commands, flags, units and machines
     Completion(CompletionArgs),
-    /// Print what the last of some words may become
     #[command(name = "__complete", hide = true)]
     Complete(CompleteArgs),
     /// Print the version

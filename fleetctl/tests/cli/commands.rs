@@ -31,7 +31,8 @@ fn with_flags() -> Vec<String> {
 /// The long flags in a command's help.
 fn flags(command: &str) -> BTreeSet<String> {
     let help = Fleetctl::new(&["help", command]).run().out();
-    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    // Not sentences in which a line happens to begin with a flag.
+    let lines = help.lines().filter(|line| line.starts_with("  -") || line.starts_with("      --"));
     let long = |line: &str| {
         let long = line.split([' ', ',', '[']).find(|word| word.starts_with("--"));
         long.map(str::to_owned)
