@@ -70,6 +70,8 @@ pub(crate) enum Command {
     ListUnits(ListUnitsArgs),
     ListUnitFiles(ListUnitFilesArgs),
     ListMachines(ListMachinesArgs),
+    // `c` was short for `cat` before there was `completion`.
+    #[command(alias = "c")]
     Cat(CatArgs),
     Why(WhyArgs),
     Status(StatusArgs),
@@ -102,4 +104,37 @@ pub(crate) fn parse(words: Vec<String>) -> Result<Cli, clap::Error> {
 /// The help that stands for all commands.
 pub(crate) fn help() -> String {
     Cli::command().render_help().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands of fleet 1.0.
+    const OLD: &str = "cat destroy fd-forward journal list-machines list-unit-files list-units load \
+                       restart ssh start status stop submit unload";
+
+    #[test]
+    fn a_beginning_that_named_one_command_of_1_0_still_names_it() {
+        let arguments = |name| match name {
+            "list-machines" | "list-unit-files" | "list-units" => None,
+            _ => Some("web.service".to_owned()),
+        };
+        for name in OLD.split(' ') {
+            let whole = ["fleetctl".to_owned(), name.to_owned()].into_iter().chain(arguments(name));
+            let whole = format!("{:?}", parse(whole.collect()).unwrap());
+            for length in 1..name.len() {
+                let short = &name[..length];
+                if OLD.split(' ').filter(|old| old.starts_with(short)).count() == 1 {
+                    let words = ["fleetctl".to_owned(), short.to_owned()].into_iter();
+                    let read = parse(words.chain(arguments(name)).collect());
+                    assert_eq!(
+                        read.map(|read| format!("{read:?}")).ok(),
+                        Some(whole.clone()),
+                        "{short}"
+                    );
+                }
+            }
+        }
+    }
 }

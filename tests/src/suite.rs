@@ -46,7 +46,7 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCod
     privilege::run_as_root(alone, ["down"])?;
     privilege::run_as_root(cluster, ["install"])?;
     check("formatting", cargo(["fmt", "--all", "--check"]))?;
-    let features = "fleet-tests/functional,fleetd/real-systemd";
+    let features = "fleet-tests/functional,fleet-tests/hollow,fleetd/real-systemd";
     let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--features", features];
     check("clippy", cargo(lint.into_iter().chain(["--", "-D", "warnings"])))?;
     check("the unit tests", unit_tests())?;
