@@ -5,7 +5,7 @@
 //! through untouched, so that its own suggestions stay right. A command line for another machine is
 //! not ours to rewrite, and is marked as such.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::ArgAction;
 
@@ -27,7 +27,7 @@ const INSTEAD_OF_A_WORD: [&str; 2] = ["machine", "unit"];
 #[derive(Debug)]
 pub(crate) struct Flags {
     long: BTreeMap<String, Takes>,
-    short: BTreeSet<char>,
+    short: BTreeMap<char, Takes>,
     /// Words that each command has of its own; what follows them is another's command line.
     commands: BTreeMap<String, usize>,
 }
@@ -38,7 +38,7 @@ impl Flags {
         let commands = command.get_subcommands();
         let commands = commands.map(|command| (command.get_name().to_owned(), own_words(command)));
         let mut flags =
-            Self { long: BTreeMap::new(), short: BTreeSet::new(), commands: commands.collect() };
+            Self { long: BTreeMap::new(), short: BTreeMap::new(), commands: commands.collect() };
         flags.collect(command);
         flags
     }
@@ -87,7 +87,7 @@ impl Flags {
             for name in arg.get_long_and_visible_aliases().unwrap_or_default() {
                 self.long.entry(name.to_owned()).or_insert(takes);
             }
-            self.short.extend(arg.get_short());
+            self.short.extend(arg.get_short().map(|letter| (letter, takes)));
         }
         for subcommand in command.get_subcommands() {
             self.collect(subcommand);
@@ -111,10 +111,18 @@ impl Flags {
         self.long.get(name).copied()
     }
 
-    /// Whether a word after one dash begins with no letter that is a flag.
+    /// Whether a word after one dash begins with no letter that is a flag. Of values that are
+    /// attached to a letter there are only numbers: `-n5` is one, `-no-legnd` a slip.
     fn is_no_cluster(&self, word: &str) -> bool {
-        let letter = word.strip_prefix('-').and_then(|word| word.chars().next());
-        letter.is_some_and(|letter| letter.is_ascii_alphabetic() && !self.short.contains(&letter))
+        let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
+        let (letter, next) = (letters.next(), letters.next());
+        letter.filter(char::is_ascii_alphabetic).is_some_and(|letter| {
+            match self.short.get(&letter) {
+                None => true,
+                Some(Takes::Nothing) => false,
+                Some(_) => !next.is_some_and(|next| next.is_ascii_digit()),
+            }
+        })
     }
 
     /// Gives the word as the parser wants it; a switch that is turned off vanishes.
@@ -202,6 +210,7 @@ mod tests {
             "fleetctl -help",
             "fleetctl list-units -lfull",
             "fleetctl list-units -no-legnd",
+            "fleetctl journal -n5 -n 5 -o json -fn 5 -lines 5 a",
             "fleetctl cat -- -no-legend",
             "fleetctl cat -",
             "fleetctl -debug ssh --A 8145 -ssh-port 23 ls -full --l",
@@ -222,6 +231,7 @@ mod tests {
         fleetctl --help
         fleetctl list-units -lfull
         fleetctl list-units --no-legnd
+        fleetctl journal -n5 -n 5 -o json -fn 5 --lines 5 a
         fleetctl cat -- -no-legend
         fleetctl cat -
         fleetctl --debug ssh -A 8145 --ssh-port 23 -- ls -full --l

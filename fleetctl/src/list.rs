@@ -37,7 +37,7 @@ pub(crate) struct ListArgs {
     /// Print again whenever something changes, until Ctrl-C
     #[arg(long)]
     watch: bool,
-    /// When to use colours
+    /// When to use colours: auto, always or never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     color: When,
 }

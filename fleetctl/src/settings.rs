@@ -62,7 +62,10 @@ pub(crate) struct GlobalArgs {
     /// Only API, as there is no other way to the cluster any more
     #[arg(long, global = true, hide = true)]
     driver: Option<String>,
-    /// Only true, for the same reason
+    /// Without effect, as it says where in etcd to look
+    #[arg(long, global = true, hide = true)]
+    etcd_key_prefix: Option<String>,
+    /// Only true, for the same reason as with the driver
     #[arg(
         long,
         global = true,
@@ -154,16 +157,20 @@ impl Given<'_> {
     }
 
     fn tls(&self, flags: &GlobalArgs) -> Result<TlsFiles, CommandError> {
-        let file = |flag, name| self.text(flag, name).map(PathBuf::from);
-        let cert = file(&flags.cert_file, "cert-file");
-        let identity = match (cert, file(&flags.key_file, "key-file")) {
+        // The environment may hold the older names, as the command line may.
+        let file = |flag: &Option<String>, name, older| {
+            self.text(flag, name).or_else(|| self.variable(older)).map(PathBuf::from)
+        };
+        let cert = file(&flags.cert_file, "cert-file", "FLEETCTL_ETCD_CERTFILE");
+        let identity = match (cert, file(&flags.key_file, "key-file", "FLEETCTL_ETCD_KEYFILE")) {
             (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => {
                 return Err(CommandError::usage("--cert-file and --key-file go together"));
             }
         };
-        Ok(TlsFiles { ca: file(&flags.ca_file, "ca-file"), identity })
+        let ca = file(&flags.ca_file, "ca-file", "FLEETCTL_ETCD_CAFILE");
+        Ok(TlsFiles { ca, identity })
     }
 
     fn seconds(
@@ -225,6 +232,7 @@ mod tests {
             "FLEETCTL_STRICT_HOST_KEY_CHECKING" => "false",
             "FLEETCTL_SSH" => "/opt/ssh",
             "FLEETCTL_TUNNEL" => "[::1]:2222",
+            "FLEETCTL_ETCD_KEY_PREFIX" => "/elsewhere",
             _ => return None,
         };
         Some(value.to_owned())
@@ -251,6 +259,22 @@ mod tests {
             debug: false,
         };
         assert_eq!(flags.settings(&environment).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_older_names_of_certificates_count_in_the_environment_too() {
+        let older = |name: &str| match name {
+            "FLEETCTL_ETCD_CAFILE" => Some("/old/ca".to_owned()),
+            "FLEETCTL_ETCD_CERTFILE" => Some("/old/cert".to_owned()),
+            "FLEETCTL_ETCD_KEYFILE" => Some("/old/key".to_owned()),
+            "FLEETCTL_CERT_FILE" => Some("/new/cert".to_owned()),
+            _ => None,
+        };
+        let expected = TlsFiles {
+            ca: Some(PathBuf::from("/old/ca")),
+            identity: Some((PathBuf::from("/new/cert"), PathBuf::from("/old/key"))),
+        };
+        assert_eq!(Given(&older).tls(&GlobalArgs::default()).unwrap(), expected);
     }
 
     fn refusal(flags: &GlobalArgs, environment: Environment<'_>) -> String {

@@ -12,7 +12,8 @@ use crate::error::CommandError;
 use crate::judge::{Goal, Verdict, Why, Written, judge, judge_gone, obstacles};
 use crate::ui::Ui;
 
-/// How long a unit may stay without a place. Other units may make room meanwhile.
+/// How long a unit may stay without a place, or with a machine that is away. Other units may make
+/// room meanwhile, and the machine may come back.
 const PLACEMENT: Duration = Duration::from_secs(10);
 
 /// How long all machines may keep silent while units wait for them. Longer than any lost machine's
@@ -208,7 +209,7 @@ impl Waiting<'_> {
 
     fn deadline(&self, pending: &Pending) -> Option<Instant> {
         let own = match pending.why {
-            Why::Placement(_) => Some(pending.since + PLACEMENT),
+            Why::Placement(_) | Why::Return(_) => Some(pending.since + PLACEMENT),
             Why::News | Why::Machine(..) => Some(self.heard + SILENCE),
             Why::Job(..) => None,
         };
@@ -265,6 +266,7 @@ fn progress(name: &str, why: &Why) -> String {
         Why::Machine(machine, Some(problem)) => {
             format!("waiting for {name} on {machine}: {problem}")
         }
+        Why::Return(machine) => format!("waiting for {machine} to come back with {name}"),
         Why::Job(machine, words) => format!("waiting for {name} on {machine}: {words}"),
     }
 }
@@ -284,6 +286,9 @@ fn timed_out(goal: Goal, name: &str, why: &Why) -> String {
         }
         Why::Machine(machine, None) => format!("{what}: {machine} has not acted on it"),
         Why::Machine(machine, Some(problem)) => format!("{what}: {machine} says: {problem}"),
+        Why::Return(machine) => {
+            format!("{what}: {machine}, which has the unit, is away")
+        }
         Why::Job(machine, words) => {
             format!("{what}: systemd's job on {machine} goes on, the unit is {words}")
         }
@@ -294,7 +299,7 @@ fn timed_out(goal: Goal, name: &str, why: &Why) -> String {
 mod tests {
     use super::*;
 
-    fn limits(bound: Option<Duration>) -> [Option<u64>; 4] {
+    fn limits(bound: Option<Duration>) -> [Option<u64>; 5] {
         let ui = Ui::new(Box::new(std::io::sink()), Box::new(std::io::sink()), false);
         let begun = Instant::now();
         let waiting = Waiting {
@@ -313,6 +318,7 @@ mod tests {
             Why::Placement(Vec::new()),
             Why::News,
             Why::Machine(machine.clone(), None),
+            Why::Return(machine.clone()),
             Why::Job(machine, words),
         ];
         whys.map(|why| {
@@ -323,13 +329,13 @@ mod tests {
     }
 
     #[test]
-    fn a_place_has_10_seconds_a_silent_cluster_90_and_systemd_all_the_time() {
-        assert_eq!(limits(None), [Some(40), Some(190), Some(190), None]);
+    fn a_place_and_a_return_have_10_seconds_a_silent_cluster_90_and_systemd_all_the_time() {
+        assert_eq!(limits(None), [Some(40), Some(190), Some(190), Some(40), None]);
     }
 
     #[test]
     fn attempts_bound_everything_from_the_beginning() {
         let bound = Some(Duration::from_secs(60));
-        assert_eq!(limits(bound), [Some(40), Some(60), Some(60), Some(60)]);
+        assert_eq!(limits(bound), [Some(40), Some(60), Some(60), Some(40), Some(60)]);
     }
 }

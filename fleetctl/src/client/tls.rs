@@ -24,6 +24,9 @@ pub(crate) struct TlsFiles {
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
 }
 
+/// What servers without TLS do when they are greeted in it, unless they answer in plain text.
+const HUNG_UP: &str = "it hung up when TLS began; write http://HOST:PORT if it speaks none";
+
 impl TlsFiles {
     /// Makes a stream to a host one that is encrypted, with a host that is the one it says.
     pub(super) async fn secure<S>(&self, host: &str, stream: S) -> io::Result<TlsStream<S>>
@@ -33,7 +36,11 @@ impl TlsFiles {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| io::Error::other(format!("`{host}` is no name for a certificate")))?;
         let connector = TlsConnector::from(Arc::new(self.config()?));
-        connector.connect(name, stream).await.map_err(|error| explained(&error).unwrap_or(error))
+        let refused = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::other(HUNG_UP),
+            _ => explained(&error).unwrap_or(error),
+        };
+        connector.connect(name, stream).await.map_err(refused)
     }
 
     fn config(&self) -> io::Result<ClientConfig> {

@@ -22,7 +22,7 @@ pub(crate) struct JournalArgs {
     #[arg(value_name = "UNIT")]
     unit: String,
     /// How many of the last lines, or `all`
-    #[arg(long, value_name = "N", default_value = "10", value_parser = lines)]
+    #[arg(short = 'n', long, value_name = "N", default_value = "10", value_parser = lines)]
     lines: String,
     /// Go on with lines as they are written
     #[arg(short = 'f', long)]
@@ -31,7 +31,7 @@ pub(crate) struct JournalArgs {
     #[arg(long)]
     sudo: bool,
     /// Form of the lines, as of journalctl
-    #[arg(long, value_name = "FORM", default_value = "short")]
+    #[arg(short = 'o', long, value_name = "FORM", default_value = "short")]
     output: String,
     #[command(flatten)]
     machine: MachineArgs,

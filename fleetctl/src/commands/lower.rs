@@ -64,7 +64,8 @@ pub(crate) async fn lower(
         if watch.is_of_1_0() { step.for_1_0() } else { step }
     });
     let awaited = write(goal, steps.collect(), client, ui, &mut failed).await?;
-    let done: Vec<String> = awaited.iter().map(|unit| unit.name.clone()).collect();
+    let done: BTreeSet<&str> = awaited.iter().map(|unit| unit.name.as_str()).collect();
+    let done: Vec<String> = done.into_iter().map(str::to_owned).collect();
     announce_or_wait(goal, awaited, &args.block, &mut watch, ui).await?;
     if failed {
         return Err(CommandError::told());

@@ -26,6 +26,8 @@ pub(crate) struct MachineArgs {
 pub(super) struct Holders {
     /// Their ids.
     pub(super) machines: Vec<String>,
+    /// The machine that is to hold it and does not report it.
+    pub(super) lacking: Option<String>,
     /// Whether there is one on each machine that is eligible.
     pub(super) global: bool,
     /// What is asked for of the unit.
@@ -47,14 +49,16 @@ pub(super) async fn holders(
 ) -> Result<Option<Holders>, CommandError> {
     let Some(unit) = client.unit(name.as_str()).await? else { return Ok(None) };
     let global = is_global(&unit);
-    let machines: Vec<String> = if global {
-        client.states_of(name.as_str()).await?.into_iter().map(|state| state.machine_id).collect()
-    } else {
-        let loaded = unit.current_state != Some(TargetState::Inactive);
-        unit.machine_id.into_iter().filter(|_| loaded).collect()
-    };
     let desired = unit.desired_state.unwrap_or_default();
-    Ok(Some(Holders { machines, global, desired }))
+    let (machines, lacking) = if global {
+        let states = client.states_of(name.as_str()).await?;
+        (states.into_iter().map(|state| state.machine_id).collect(), None)
+    } else if unit.current_state == Some(TargetState::Inactive) {
+        (Vec::new(), unit.machine_id)
+    } else {
+        (unit.machine_id.into_iter().collect(), None)
+    };
+    Ok(Some(Holders { machines, lacking, global, desired }))
 }
 
 /// Finds the machines that a command is to go to; `state` is what a unit without one is not.
@@ -78,7 +82,16 @@ pub(super) fn chosen(
     state: &str,
 ) -> Result<Holders, CommandError> {
     if holders.machines.is_empty() {
-        return Err(CommandError::failed(format!("Unit {name} does not appear to be {state}.")));
+        let hint = holders.lacking.map(|machine| {
+            let machine = legend::short(&machine, None);
+            format!(
+                " It belongs on {machine}, which does not report it: `fleetctl list-machines` tells \
+                 whether that is there."
+            )
+        });
+        let hint = hint.unwrap_or_default();
+        let what = format!("Unit {name} does not appear to be {state}.{hint}");
+        return Err(CommandError::failed(what));
     }
     match &args.machine {
         Some(id) => only(holders, name, id),
@@ -149,7 +162,7 @@ mod tests {
         let machines = ["8145ebb7", "8145ffff", "113f16a7"].map(str::to_owned).to_vec();
         let name = UnitName::from_argument("all").unwrap();
         let desired = TargetState::Launched;
-        match only(Holders { machines, global: true, desired }, &name, id) {
+        match only(Holders { machines, lacking: None, global: true, desired }, &name, id) {
             Ok(holders) => holders.machines.join(" "),
             Err(error) => error.to_string(),
         }

@@ -66,6 +66,8 @@ pub(crate) enum Why {
     Placement(Vec<MachineObstacle>),
     /// The machine, shown in short, that is to act, and what it has to say about that.
     Machine(String, Option<String>),
+    /// The machine, shown in short, that is to act once it is back.
+    Return(String),
     /// systemd's job on the machine, and systemd's words for the unit.
     Job(String, String),
 }
@@ -314,7 +316,10 @@ fn lagging(unit: &UnitDetail, copy: &Copy) -> Verdict {
 }
 
 fn acting(copy: &Copy) -> Verdict {
-    Verdict::Waiting(Why::Machine(shown(copy), copy.problem.clone()))
+    Verdict::Waiting(match copy.absent {
+        true => Why::Return(shown(copy)),
+        false => Why::Machine(shown(copy), copy.problem.clone()),
+    })
 }
 
 /// Whether a machine reports of this record, as it is now.

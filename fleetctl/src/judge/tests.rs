@@ -132,6 +132,7 @@ fn a_start_ends_when_the_unit_is_down_and_not_while_it_may_come_up() {
             "the machine tries again",
             one(with_problem(Copy { observed: 2, ..running() }, "the disk is full")),
         ),
+        ("the machine is away", one(Copy { observed: 2, absent: true, ..running() })),
         (
             "was stopped by somebody else",
             UnitDetail { generation: 4, ..unit(Loaded, vec![running()]) },
@@ -152,6 +153,8 @@ fn a_start_ends_when_the_unit_is_down_and_not_while_it_may_come_up() {
       failed: unit web.service on 8145ebb7.../10.10.1.3: it belongs to the host
     the machine tries again
       waiting: Machine("8145ebb7.../10.10.1.3", Some("the disk is full"))
+    the machine is away
+      waiting: Return("8145ebb7.../10.10.1.3")
     was stopped by somebody else
       failed: unit web.service is to be loaded meanwhile, as somebody else asked for it
     "#);

@@ -33,7 +33,7 @@ fn a_journal_comes_from_the_machine_of_the_unit_as_asked_for() {
     let lines: [&[&str]; 4] = [
         &["journal", "a"],
         &["journal", "--lines=all", "--f", "--sudo", "--output=cat", "a.service"],
-        &["journal", "--lines=3", "-f", "--machine=m2", "all"],
+        &["journal", "-n", "3", "-f", "-o", "cat", "--machine=m2", "all"],
         &["journal", "all"],
     ];
     let ended = lines.map(|words| short(&run(script("m1"), &ssh, words)));
@@ -44,7 +44,7 @@ fn a_journal_comes_from_the_machine_of_the_unit_as_asked_for() {
     ssh -l core -- 10.0.0.1 sudo journalctl --unit a.service --no-pager -n all --output cat -f
     exit 4
 
-    ssh -l core -- 10.0.0.2 journalctl --unit all.service --no-pager -n 3 --output short -f
+    ssh -l core -- 10.0.0.2 journalctl --unit all.service --no-pager -n 3 --output cat -f
     exit 4
 
     m1.../10.0.0.1:

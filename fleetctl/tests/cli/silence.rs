@@ -95,6 +95,18 @@ fn told(endpoint: &str) -> String {
 }
 
 #[test]
+fn somebody_who_hangs_up_on_tls_may_want_to_be_spoken_to_without() {
+    let endpoint = somebody(Manner::Says("")).replace("http:", "https:");
+    let words = ["--endpoint", &endpoint, "--request-timeout=30", "list-units"];
+    let ended = Fleetctl::new(&words).run().to_string().replace(&endpoint, "ENDPOINT");
+    assert_eq!(
+        ended,
+        "! Error retrieving list of units from repository: cannot connect to fleet at ENDPOINT: it \
+         hung up when TLS began; write http://HOST:PORT if it speaks none\nexit 1"
+    );
+}
+
+#[test]
 fn each_kind_of_stranger_is_one_sentence_with_the_address_and_exit_1() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let says = |answer| somebody(Manner::Says(answer));

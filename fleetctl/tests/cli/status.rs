@@ -23,12 +23,14 @@ pub(crate) fn script(machine: &str) -> Script {
     );
     let global = r#"{"name":"all.service","desiredState":"launched","options":[{"section":"X-Fleet","name":"Global","value":"1"}]}"#;
     let idle = r#"{"name":"idle.service","currentState":"inactive","options":[]}"#;
+    let away = r#"{"name":"away.service","desiredState":"launched","currentState":"inactive","machineID":"m4567890abc","options":[]}"#;
     let states = r#"{"states":[{"name":"all.service","machineID":"m1"},{"name":"all.service","machineID":"m2"}]}"#;
     let machines = r#"{"machines":[{"id":"m1","primaryIP":"10.0.0.1"},{"id":"m2","primaryIP":"10.0.0.2"},{"id":"m3"}]}"#;
     Script::new()
         .on("GET /fleet/v1/units/a.service", 200, &unit)
         .on("GET /fleet/v1/units/all.service", 200, global)
         .on("GET /fleet/v1/units/idle.service", 200, idle)
+        .on("GET /fleet/v1/units/away.service", 200, away)
         .on("GET /fleet/v1/state", 200, states)
         .on("GET /fleet/v1/machines", 200, machines)
 }
@@ -64,13 +66,15 @@ fn a_global_unit_is_shown_on_each_machine_that_runs_it() {
 
 #[test]
 fn what_has_no_status_is_told() {
-    let ended = ["idle", "lost"].map(|unit| run(script("m1"), "ssh", &["status", unit]));
+    let ended = ["idle", "lost", "away"].map(|unit| run(script("m1"), "ssh", &["status", unit]));
     let unreachable = run(script("m3"), "ssh", &["status", "a"]);
     let no_ssh = run(script("m1"), "/nonexistent/ssh", &["status", "a"]);
     insta::assert_snapshot!(format!("{}\n{unreachable}\n{no_ssh}", ended.join("\n")), @r#"
     ! Unit idle.service does not appear to be loaded.
     exit 1
     ! Unit lost.service does not exist.
+    exit 1
+    ! Unit away.service does not appear to be loaded. It belongs on m4567890..., which does not report it: `fleetctl list-machines` tells whether that is there.
     exit 1
     ! Could not determine address of machine m3.
     exit 1

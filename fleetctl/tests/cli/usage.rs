@@ -88,6 +88,12 @@ fn what_makes_no_sense_is_usage_with_the_nearest_word_and_exit_2() {
 }
 
 #[test]
+fn flags_of_1_0_that_name_places_in_etcd_are_taken_and_have_no_effect() {
+    let line = run(&["--etcd-key-prefix=/x", "--driver=API", "start"]);
+    assert_eq!(line, "! No units given\nexit 0");
+}
+
+#[test]
 fn no_units_are_nothing_to_do() {
     for command in ["submit", "load", "start", "stop", "unload", "destroy", "status"] {
         assert_eq!(run(&[command]), "! No units given\nexit 0");
