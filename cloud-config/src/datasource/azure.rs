@@ -19,6 +19,9 @@ const AGENT: [&str; 1] = ["var/lib/waagent"];
 const INSTANCE: &str = "metadata/instance?api-version=2021-01-01";
 const USER_DATA: &str = "metadata/instance/compute/userData?api-version=2021-01-01&format=text";
 
+/// What the service says for about a minute while it is updated.
+const UPDATING: u16 = 410;
+
 pub(super) fn read(asking: &Asking<'_>) -> Reading {
     let mut local = None;
     for directory in asking.places(&AGENT) {
@@ -137,7 +140,7 @@ fn local_name<'t>(node: &Node<'t, '_>) -> &'t str {
 
 fn of_service(asking: &Asking<'_>) -> Reading {
     let base = asking.base("http://169.254.169.254/");
-    let service = Service::new(asking, &base, &[("Metadata", "true")]);
+    let service = Service::new(asking, &base, &[("Metadata", "true")]).updating_with(UPDATING);
     let Some(json) = service.json(INSTANCE, Absent::MayCome)? else { return Ok(None) };
     let mut found = Found::new(Name::Azure);
     let packed = match json.text("/compute/userData").or_else(|| json.text("/compute/customData")) {

@@ -63,6 +63,9 @@ pub enum HttpFault {
     /// It answers that it cannot or will not.
     #[error("answers with status {0}")]
     Status(u16),
+    /// It answers, in a way of its own, that it can in a minute.
+    #[error("is updated now: it answers with status {0}")]
+    Updating(u16),
     /// It sends from place to place.
     #[error("redirects more than {MAX_REDIRECTS} times")]
     Redirects,
@@ -88,6 +91,7 @@ impl HttpError {
     fn outcome(&self) -> Outcome {
         match self.fault {
             HttpFault::Status(429 | 500 | 502..=599)
+            | HttpFault::Updating(_)
             | HttpFault::Silent
             | HttpFault::Unreachable(_) => Outcome::Transient(self.retry_after),
             HttpFault::Status(_)
@@ -128,15 +132,6 @@ impl<'a> Http<'a> {
             .proxy(None)
             .user_agent(concat!("cloud-config/", env!("CARGO_PKG_VERSION")));
         Self { agent: config.build().into(), clock, until, per_request, patience }
-    }
-
-    /// What is at a URL; `None` if nothing is.
-    pub(super) fn get(
-        &self,
-        url: &str,
-        headers: Headers<'_>,
-    ) -> Result<Option<Vec<u8>>, HttpError> {
-        self.persist(Absent::Stays, || self.once(Method::Get, url, headers))
     }
 
     /// Attempts something until it succeeds, cannot succeed or there is no time left.

@@ -11,19 +11,26 @@ pub(super) struct Service<'a> {
     http: &'a Http<'a>,
     base: &'a str,
     headers: Headers<'a>,
+    /// The status that it has while it is updated, if other services mean something else by it.
+    updating: Option<u16>,
 }
 
 impl<'a> Service<'a> {
     /// `base` ends with a slash.
     pub(super) fn new(asking: &'a Asking<'a>, base: &'a str, headers: Headers<'a>) -> Self {
-        Self { http: &asking.http, base, headers }
+        Self { http: &asking.http, base, headers, updating: None }
+    }
+
+    /// With a status that says to ask again in a minute.
+    pub(super) fn updating_with(self, status: u16) -> Self {
+        Self { updating: Some(status), ..self }
     }
 
     /// Waits until one of the paths is there; `false` if none is at the end.
     pub(super) fn waits_for(&self, paths: &[&str]) -> Result<bool, HttpError> {
         let there = self.http.persist(Absent::MayCome, || {
             for path in paths {
-                if let Some(body) = self.http.once(Method::Get, &self.url(path), self.headers)? {
+                if let Some(body) = self.once(path)? {
                     return Ok(Some(body));
                 }
             }
@@ -34,7 +41,7 @@ impl<'a> Service<'a> {
 
     /// The bytes at a path.
     pub(super) fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, HttpError> {
-        self.http.get(&self.url(path), self.headers)
+        self.http.persist(Absent::Stays, || self.once(path))
     }
 
     /// The text at a path, without blanks around it; `None` if that is nothing.
@@ -44,7 +51,7 @@ impl<'a> Service<'a> {
 
     /// The text at a path that is not worth asking for twice.
     pub(super) fn optional_text(&self, path: &str) -> Result<Option<String>, HttpError> {
-        self.text_of(path, self.http.once(Method::Get, &self.url(path), self.headers)?)
+        self.text_of(path, self.once(path)?)
     }
 
     fn text_of(&self, path: &str, bytes: Option<Vec<u8>>) -> Result<Option<String>, HttpError> {
@@ -56,9 +63,9 @@ impl<'a> Service<'a> {
 
     /// The JSON at a path, once it is there.
     pub(super) fn json(&self, path: &str, absent: Absent) -> Result<Option<Json>, SourceError> {
-        let url = self.url(path);
-        let body = self.http.persist(absent, || self.http.once(Method::Get, &url, self.headers))?;
-        body.map(|body| Json::read(&body, &super::http::without_secrets(&url))).transpose()
+        let body = self.http.persist(absent, || self.once(path))?;
+        let url = super::http::without_secrets(&self.url(path));
+        body.map(|body| Json::read(&body, &url)).transpose()
     }
 
     /// The texts of the keys in a directory of lines `0=name`, or the keys themselves.
@@ -80,6 +87,18 @@ impl<'a> Service<'a> {
             keys.texts.extend(self.text(&format!("{directory}/{number}/openssh-key"))?);
         }
         Ok(keys)
+    }
+
+    fn once(&self, path: &str) -> Result<Option<Vec<u8>>, HttpError> {
+        let answer = self.http.once(Method::Get, &self.url(path), self.headers);
+        answer.map_err(|mut error| {
+            if let (HttpFault::Status(status), Some(updating)) = (&error.fault, self.updating)
+                && *status == updating
+            {
+                error.fault = HttpFault::Updating(updating);
+            }
+            error
+        })
     }
 
     fn url(&self, path: &str) -> String {

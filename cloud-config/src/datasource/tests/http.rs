@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::attempt::{Absent, Patience};
-use super::super::http::{Http, Method, without_secrets};
+use super::super::http::{Http, HttpError, Method, without_secrets};
 use super::server::{Reply, TestServer, body, status};
 use crate::clock::TestClock;
 
@@ -11,6 +11,11 @@ const TOTAL: Duration = Duration::from_secs(60);
 
 fn http(clock: &TestClock) -> Http<'_> {
     Http::new(clock, TOTAL, Duration::from_secs(10), Patience::Wait)
+}
+
+/// What is at a URL, asked as often as is worth it.
+fn get(http: &Http<'_>, url: &str) -> Result<Option<Vec<u8>>, HttpError> {
+    http.persist(Absent::Stays, || http.once(Method::Get, url, &[]))
 }
 
 /// What is told of a server that gives one answer, without its address.
@@ -23,7 +28,7 @@ fn told(reply: Reply) -> Result<Option<Vec<u8>>, String> {
     };
     let server = TestServer::start(&[], &[("GET /x?key=secret", &[reply])]);
     let http = Http::new(&clock, TOTAL, limit, Patience::Once);
-    let got = http.get(&format!("{}x?key=secret", server.url), &[]);
+    let got = get(&http, &format!("{}x?key=secret", server.url));
     got.map_err(|error| error.to_string().replace(&server.url, "/"))
 }
 
@@ -53,7 +58,7 @@ fn a_server_that_wants_a_wait_gets_it() {
     let server = TestServer::start(&[], &[("GET /", &replies)]);
     let clock = TestClock::default();
 
-    let got = http(&clock).get(&server.url, &[]);
+    let got = get(&http(&clock), &server.url);
 
     assert_eq!((got, clock.slept()), (Ok(Some(b"yes".to_vec())), vec![Duration::from_secs(7)]));
 }
@@ -63,7 +68,7 @@ fn a_server_that_stays_broken_is_told_at_the_deadline() {
     let server = TestServer::start(&[], &[("GET /", &[status(503)])]);
     let clock = TestClock::default();
 
-    let told = http(&clock).get(&server.url, &[]).unwrap_err().to_string();
+    let told = get(&http(&clock), &server.url).unwrap_err().to_string();
 
     let times = clock.slept().len() + 1;
     assert_eq!(told, format!("{} answers with status 503 (tried {times} times)", server.url));
@@ -77,7 +82,7 @@ fn a_refusal_is_not_asked_again() {
         let server = TestServer::start(&[], &[("GET /", &[status(code)])]);
         let clock = TestClock::default();
 
-        let told = http(&clock).get(&server.url, &[]).unwrap_err().to_string();
+        let told = get(&http(&clock), &server.url).unwrap_err().to_string();
 
         assert_eq!(told, format!("{} answers with status {code}", server.url));
         assert_eq!(server.asked().len(), 1, "{code}");
@@ -123,7 +128,7 @@ fn a_server_that_hangs_up_is_asked_again() {
         let server = TestServer::start(&[], &[("GET /", &replies)]);
         let clock = TestClock::default();
 
-        assert_eq!(http(&clock).get(&server.url, &[]), Ok(Some(b"yes".to_vec())), "{start}");
+        assert_eq!(get(&http(&clock), &server.url), Ok(Some(b"yes".to_vec())), "{start}");
     }
 }
 
@@ -144,7 +149,7 @@ fn a_server_that_nobody_runs_is_told() {
         format!("http://{}/", listener.local_addr().unwrap())
     };
 
-    let told = http.get(&url, &[]).unwrap_err().to_string();
+    let told = get(&http, &url).unwrap_err().to_string();
 
     assert!(told.starts_with(&format!("{url} cannot be reached: ")), "{told}");
 }
@@ -153,7 +158,7 @@ fn a_server_that_nobody_runs_is_told() {
 fn what_is_no_url_is_told() {
     let clock = TestClock::default();
     for url in ["", "x", "file:///etc/shadow", "ftp://x/", "http:/x", "http://"] {
-        let told = http(&clock).get(url, &[]).unwrap_err().to_string();
+        let told = get(&http(&clock), url).unwrap_err().to_string();
 
         let expected = "is no URL: write http:// or https://, a host and a path";
         assert_eq!(told, format!("{url} {expected}"), "{url:?}");
@@ -165,7 +170,7 @@ fn nothing_is_asked_after_the_deadline() {
     let clock = TestClock::default();
     let http = Http::new(&clock, Duration::ZERO, TOTAL, Patience::Wait);
 
-    let told = http.get("http://127.0.0.1:1/", &[]).unwrap_err().to_string();
+    let told = get(&http, "http://127.0.0.1:1/").unwrap_err().to_string();
 
     assert_eq!(told, "http://127.0.0.1:1/ was not asked: there was no time left");
 }
