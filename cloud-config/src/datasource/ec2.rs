@@ -25,6 +25,16 @@ struct Session {
 }
 
 pub(super) fn read(asking: &Asking<'_>) -> Reading {
+    match read_session(asking) {
+        // The token is no longer good, or was refused by a service that was not up yet.
+        Err(SourceError::Http(error)) if error.fault == HttpFault::Status(401) => {
+            read_session(asking)
+        }
+        reading => reading,
+    }
+}
+
+fn read_session(asking: &Asking<'_>) -> Reading {
     let base = asking.base("http://169.254.169.254/");
     let http = &asking.http;
     let Some(session) = http.persist(Absent::MayCome, || begin(http, &base))? else {
