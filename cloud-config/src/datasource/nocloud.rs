@@ -6,9 +6,14 @@ use super::cmdline::Parameters;
 use super::service::Service;
 use super::{Asking, Found, Name, Reading, local, nocloud_metadata, volume};
 
-/// Where images are seeded.
-const DIRECTORIES: [&str; 3] =
-    ["var/lib/cloud-config/seed", "var/lib/cloud/seed/nocloud", "var/lib/cloud/seed/nocloud-net"];
+/// Where images are seeded, and where the volume is mounted.
+const DIRECTORIES: [&str; 5] = [
+    "var/lib/cloud-config/seed",
+    "var/lib/cloud/seed/nocloud",
+    "var/lib/cloud/seed/nocloud-net",
+    "media/cidata",
+    "mnt/cidata",
+];
 
 /// What the firmware or the command line of the kernel says of the seed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
