@@ -33,8 +33,8 @@ pub(super) fn read(asking: &Asking<'_>) -> Reading {
         let printed = program::run("vmware-rpctool", &[&words], asking.http.limit())?;
         printed.map(|bytes| text_of(bytes, name)).transpose()
     };
-    if let Some(text) = environment(asking)? {
-        let properties = properties(&text)?;
+    if let Some((path, text)) = environment(asking)? {
+        let properties = properties(&text, &path.display())?;
         return of_variables(asking, &|name| Ok(properties.get(name).cloned()));
     }
     if let Some(found) = of_variables(asking, &of_tools)? {
@@ -43,31 +43,33 @@ pub(super) fn read(asking: &Asking<'_>) -> Reading {
     let Some(text) = of_tools("ovfEnv")?.filter(|text| !text.trim().is_empty()) else {
         return Ok(None);
     };
-    let properties = properties(&text)?;
+    let properties = properties(&text, "guestinfo.ovfEnv")?;
     of_variables(asking, &|name| Ok(properties.get(name).cloned()))
 }
 
-/// The OVF environment, if that is a file.
-fn environment(asking: &Asking<'_>) -> Result<Option<String>, SourceError> {
+/// The OVF environment, if that is a file, and which one.
+fn environment(asking: &Asking<'_>) -> Result<Option<(PathBuf, String)>, SourceError> {
     for path in asking.places(&ENVIRONMENTS) {
         let path: PathBuf = if path.is_dir() { path.join(ENVIRONMENT) } else { path };
         if let Some(text) = local::text(&path)? {
-            return Ok(Some(text));
+            return Ok(Some((path, text)));
         }
     }
-    match volume::of_label(asking, "OVF ENV")? {
-        Some(volume) => local::text(&volume.path.join(ENVIRONMENT)),
-        None => Ok(None),
-    }
+    let Some(volume) = volume::of_label(asking, "OVF ENV")? else { return Ok(None) };
+    let path = volume.path.join(ENVIRONMENT);
+    Ok(local::text(&path)?.map(|text| (path, text)))
 }
 
 /// The properties of an OVF environment, without `guestinfo.` before their names.
-fn properties(text: &str) -> Result<BTreeMap<String, String>, SourceError> {
+fn properties(
+    text: &str,
+    place: &(impl ToString + ?Sized),
+) -> Result<BTreeMap<String, String>, SourceError> {
     let document = Document::parse(text.trim_start_matches('\u{feff}').trim_end_matches('\0'))
         .map_err(|error| {
-            let place = error.pos();
-            let fault = format!("is not XML (line {}, column {})", place.row, place.col);
-            SourceError::form("the OVF environment", fault)
+            let at = error.pos();
+            let fault = format!("is not XML (line {}, column {})", at.row, at.col);
+            SourceError::form(place, fault)
         })?;
     let attribute = |node: &roxmltree::Node<'_, '_>, name: &str| {
         let found = node.attributes().find(|attribute| attribute.name() == name);
