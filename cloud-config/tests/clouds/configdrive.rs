@@ -83,6 +83,19 @@ fn a_drive_without_the_part_of_ec2_has_no_addresses() {
 }
 
 #[test]
+fn an_instance_without_floating_address_has_no_public_one() {
+    let mut expected = whole();
+    expected["metadata"]["publicIpv4"] = Value::Null;
+    for address in [json!(""), Value::Null] {
+        let document = json!({ "local-ipv4": "10.0.0.7", "public-ipv4": address });
+        let host = mounted("media/configdrive", &[])
+            .with(&format!("media/configdrive/{}", FILES[2]), document.to_string());
+
+        assert_eq!(host.fetch("configdrive"), Ok(expected.clone()), "{document}");
+    }
+}
+
+#[test]
 fn a_drive_with_user_data_alone_has_that() {
     let expected = json!({
         "source": "configdrive",

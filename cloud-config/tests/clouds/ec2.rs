@@ -1,5 +1,7 @@
 //! Amazon EC2: instance metadata with session tokens (IMDSv2), and services like it without.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::fixture::{ED25519, RSA, Tree};
@@ -157,6 +159,20 @@ fn a_line_that_names_no_key_is_passed_over_and_told() {
     let (found, told) = Host::new().warned(&["--datasource", "ec2", "--metadata-url", &url]);
     assert_eq!(found, whole());
     assert!(told.contains("ec2: 1 lines of public-keys name no key"), "{told}");
+}
+
+#[test]
+fn packed_user_data_are_told_byte_for_byte() {
+    let mut cloud = cloud(tree(), Tokens::Required);
+    let packed = [0x1f, 0x8b, 0x08, 0x00, 0x00, 0xff, 0x0a, 0x0d];
+    let server = Server::start(move |request| match request.path.as_str() {
+        "/2009-04-04/user-data" => Answer::new(200, packed),
+        _ => cloud(request),
+    });
+    let mut expected = whole();
+    expected["userData"] = STANDARD.encode(packed).into();
+
+    assert_eq!(ask("ec2", &server), Ok(expected));
 }
 
 #[test]

@@ -43,7 +43,8 @@ impl Host {
         self.0.path().join(path)
     }
 
-    /// What the datasource has, user data as text; what went wrong otherwise.
+    /// What the datasource has, user data as text; what went wrong
+    /// otherwise. Bytes that are no text stay in base64.
     pub(crate) fn fetch(&self, datasource: &str) -> Result<Value, String> {
         self.run(&["--datasource", datasource])
     }
@@ -95,7 +96,10 @@ fn found(output: &Output) -> Result<Value, String> {
 fn decoded(mut found: Value) -> Value {
     let user_data = &mut found["userData"];
     if let Some(encoded) = user_data.as_str() {
-        *user_data = text(&STANDARD.decode(encoded).unwrap()).into();
+        let bytes = STANDARD.decode(encoded).unwrap();
+        if let Ok(text) = str::from_utf8(&bytes) {
+            *user_data = text.into();
+        }
     }
     found
 }

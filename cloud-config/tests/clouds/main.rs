@@ -16,6 +16,7 @@ mod kernel;
 mod nocloud;
 mod openstack;
 mod packet;
+mod platform;
 mod server;
 mod trouble;
 mod vagrant;

@@ -104,15 +104,26 @@ impl Answer {
         self
     }
 
+    /// In pieces of a few bytes, as a server sends what it does not know the length of.
+    pub(crate) fn chunked(mut self) -> Self {
+        let pieces = self
+            .body
+            .chunks(7)
+            .map(|piece| [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+        self.body = pieces.chain([b"0\r\n\r\n".to_vec()]).flatten().collect();
+        self.with("Transfer-Encoding", "chunked")
+    }
+
     fn write(&self, mut stream: &TcpStream) {
         if self.status == SILENCE {
             return;
         }
         let first = format!("HTTP/1.1 {} {}", self.status, reason(self.status));
         let headers = self.headers.iter().map(|(name, value)| format!("{name}: {value}"));
-        let length = format!("Content-Length: {}", self.body.len());
-        let lines =
-            iter::once(first).chain(headers).chain([length, "Connection: close".to_owned()]);
+        let is_chunked = self.headers.iter().any(|(name, _)| name == "Transfer-Encoding");
+        let length = (!is_chunked).then(|| format!("Content-Length: {}", self.body.len()));
+        let lines = iter::once(first).chain(headers).chain(length);
+        let lines = lines.chain(["Connection: close".to_owned()]);
         let head = lines.collect::<Vec<_>>().join("\r\n") + "\r\n\r\n";
         // A client may have gone.
         drop(stream.write_all(&[head.as_bytes(), &self.body].concat()));

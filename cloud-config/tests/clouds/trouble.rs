@@ -9,13 +9,13 @@ use crate::host::{Host, ask, assert_names};
 use crate::server::{Answer, Request, Server};
 use crate::{azure, cloudstack, digitalocean, ec2, gce, openstack, packet};
 
-type Service = Box<dyn FnMut(&Request) -> Answer + Send>;
+pub(crate) type Service = Box<dyn FnMut(&Request) -> Answer + Send>;
 
 /// One cloud: its name, its service, all that it has, and where a document of it is.
-struct Cloud {
-    name: &'static str,
-    service: Service,
-    whole: Value,
+pub(crate) struct Cloud {
+    pub(crate) name: &'static str,
+    pub(crate) service: Service,
+    pub(crate) whole: Value,
     metadata: &'static str,
     user_data: &'static str,
 }
@@ -27,7 +27,7 @@ impl Cloud {
     }
 }
 
-fn clouds() -> Vec<Cloud> {
+pub(crate) fn clouds() -> Vec<Cloud> {
     let cloud = |name, service, whole, metadata, user_data| Cloud {
         name,
         service,
@@ -227,5 +227,14 @@ fn a_service_that_has_nothing_is_no_datasource() {
 
         let told = format!("Error: no datasource is there: {} has nothing\n", cloud.name);
         assert_eq!(Host::new().within("2", &args), Err(told));
+    });
+}
+
+#[test]
+fn a_service_that_answers_in_pieces_is_read() {
+    each(clouds(), |mut cloud| {
+        let server = Server::start(move |request| (cloud.service)(request).chunked());
+
+        assert_eq!(ask(cloud.name, &server), Ok(cloud.whole), "{}", cloud.name);
     });
 }
