@@ -12,6 +12,7 @@ use crate::commands::list_machines::ListMachinesArgs;
 use crate::commands::list_unit_files::ListUnitFilesArgs;
 use crate::commands::list_units::ListUnitsArgs;
 use crate::commands::load::LoadArgs;
+use crate::commands::plan::PlanArgs;
 use crate::commands::restart::RestartArgs;
 use crate::commands::ssh::SshArgs;
 use crate::commands::start::StartArgs;
@@ -73,6 +74,7 @@ pub(crate) enum Command {
     // `c` was short for `cat` before there was `completion`.
     #[command(alias = "c")]
     Cat(CatArgs),
+    Plan(PlanArgs),
     Why(WhyArgs),
     Status(StatusArgs),
     Journal(JournalArgs),

@@ -101,6 +101,7 @@ async fn dispatch(
             commands::list_machines::list_machines(&args, &client, ui).await
         }
         Command::Cat(args) => commands::cat::cat(&args, &client, ui).await,
+        Command::Plan(args) => commands::plan::plan(&args, &client, ui).await,
         Command::Why(args) => commands::why::why(&args, &client, ui).await,
         Command::Status(args) => commands::status::status(&args, &client, ui, &ssh).await,
         Command::Journal(args) => commands::journal::journal(&args, &client, ui, &ssh).await,

@@ -68,6 +68,18 @@ pub(crate) enum Resolved {
     Write { contents: UnitFile, notes: Vec<String> },
 }
 
+impl Resolved {
+    /// What the operator may not expect.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
+        let notes = match self {
+            Self::Keep { note } => note.as_slice(),
+            Self::Same { note } => std::slice::from_ref(note),
+            Self::Write { notes, .. } => notes,
+        };
+        notes.iter().map(String::as_str)
+    }
+}
+
 /// Why a unit has no contents.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SourceError {

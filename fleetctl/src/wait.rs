@@ -35,6 +35,11 @@ pub(crate) struct BlockArgs {
 }
 
 impl BlockArgs {
+    /// Nothing is waited for.
+    pub(crate) const fn off() -> Self {
+        Self { no_block: true, block_attempts: 0 }
+    }
+
     /// Whether the command returns at once.
     pub(crate) const fn is_off(&self) -> bool {
         self.no_block || self.block_attempts < 0

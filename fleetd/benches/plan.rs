@@ -10,11 +10,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use fleet_units::{MachineId, TargetState, UnitFile, UnitName};
-use fleetd::engine::decision::Group;
-use fleetd::engine::plan::{plan, replan};
-use fleetd::engine::presence::Outlook;
-use fleetd::engine::transaction::{Basis, Packet, landed, pack, rebase};
 use fleetd::placement::{Changes, Cluster, RulesCache};
+use fleetd::plan::decision::Group;
+use fleetd::plan::transaction::{Basis, Packet, landed, pack, rebase};
+use fleetd::plan::{Outlook, plan, replan};
 use fleetd::registry::document::{Leader, Machine, Member, Standing, Unit, VERSION, encode};
 use fleetd::registry::key::{Key, KeyPrefix};
 use fleetd::registry::mirror::Mirror;

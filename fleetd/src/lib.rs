@@ -1,7 +1,7 @@
 //! The fleet daemon.
 //!
 //! `app` starts the parts; `agent`, `engine` and `api` never import each other; below them stand
-//! `placement` and `systemd`, then `registry`, and below that `store` and `machine`.
+//! `plan` and `systemd`, then `placement`, then `registry`, and below that `store` and `machine`.
 
 pub mod agent;
 pub mod api;
@@ -16,6 +16,7 @@ pub mod machine;
 pub mod metrics;
 pub mod notify;
 pub mod placement;
+pub mod plan;
 pub mod registry;
 pub mod store;
 pub mod systemd;

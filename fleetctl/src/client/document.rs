@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use fleet_units::api::v2::{BatchReply, Health, StateList, Update};
+use fleet_units::api::v2::{BatchReply, Health, PlanReply, StateList, Update};
 use fleet_units::api::{MachinePage, Unit, UnitPage, UnitStatePage};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -42,6 +42,10 @@ impl Document for Update {
 }
 
 impl Document for BatchReply {
+    const KEYS: &'static [&'static str] = &["units"];
+}
+
+impl Document for PlanReply {
     const KEYS: &'static [&'static str] = &["units"];
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod http;
 mod older;
 mod pipe;
+mod plan;
 mod tls;
 mod watch;
 mod why;

@@ -94,7 +94,7 @@ impl Client<'_> {
         BatchOutcome { name, status: answer.status.as_u16(), message, ..BatchOutcome::default() }
     }
 
-    fn encode(&self, body: &impl serde::Serialize) -> Result<Vec<u8>, ClientError> {
+    pub(super) fn encode(&self, body: &impl serde::Serialize) -> Result<Vec<u8>, ClientError> {
         serde_json::to_vec(body).map_err(|error| ClientError::Broken {
             endpoint: self.endpoint.clone(),
             what: error.to_string(),

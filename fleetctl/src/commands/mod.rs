@@ -16,6 +16,7 @@ pub(crate) mod list_units;
 pub(crate) mod load;
 mod lower;
 pub(crate) mod patterns;
+pub(crate) mod plan;
 mod raise;
 pub(crate) mod restart;
 pub(crate) mod ssh;

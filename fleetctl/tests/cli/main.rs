@@ -19,6 +19,8 @@ mod older;
 #[cfg(test)]
 mod patterns;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod reader;

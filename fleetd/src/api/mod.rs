@@ -24,6 +24,7 @@ mod error;
 mod listen;
 mod metadata;
 mod once;
+mod plan;
 mod present;
 mod routes;
 mod scene;

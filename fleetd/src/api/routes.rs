@@ -12,7 +12,7 @@ use utoipa::openapi::{Content, Ref, RefOr, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Api, metadata, v1, v2, why};
+use super::{Api, metadata, plan, v1, v2, why};
 use crate::store::Store;
 
 /// What the document says before it comes to addresses.
@@ -53,6 +53,7 @@ fn version_2<S: Store>() -> Routes<S> {
         .routes(routes!(v2::events))
         .routes(routes!(v2::health))
         .routes(routes!(why::why))
+        .routes(routes!(plan::plan))
         .routes(routes!(document))
 }
 

@@ -31,7 +31,7 @@ use crate::store::Store;
 
 /// A batch has room for one unit of the largest size, as text and as options, and for many small
 /// ones.
-const MAX_BATCH: usize = 4 * 1024 * 1024;
+pub(super) const MAX_BATCH: usize = 4 * 1024 * 1024;
 /// An empty line so often shows both sides that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -146,7 +146,7 @@ pub(super) async fn batch<S: Store>(
     Ok(Json(BatchReply { units: outcomes.collect() }))
 }
 
-fn order(unit: BatchUnit) -> Result<Order, ApiError> {
+pub(super) fn order(unit: BatchUnit) -> Result<Order, ApiError> {
     let name: UnitName = unit.name.parse()?;
     if unit.delete {
         return Ok(Order::Delete(name));

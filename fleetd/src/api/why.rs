@@ -80,7 +80,7 @@ fn verdict(unit: &UnitView, holder: Option<&MachineId>) -> Verdict {
     }
 }
 
-fn candidate(
+pub(super) fn candidate(
     mirror: &Mirror,
     cluster: &Cluster,
     name: &UnitName,

@@ -93,7 +93,7 @@ impl Default for Slot {
 }
 
 impl Order {
-    const fn name(&self) -> &UnitName {
+    pub(super) const fn name(&self) -> &UnitName {
         match self {
             Self::Put(request) | Self::Once(request) => &request.name,
             Self::Delete(name) => name,
@@ -141,7 +141,7 @@ impl<S: Store> Writer<S> {
                 continue;
             }
             // Refusals are open too: the store may know what the view has not heard of yet.
-            let Ok(decided) = self.decide(order, found) else { continue };
+            let Ok(decided) = decide(&self.prefix, order, found) else { continue };
             if group.is_full_with(&decided) {
                 self.land(std::mem::take(&mut group), &mut slots).await;
             }
@@ -212,7 +212,7 @@ impl<S: Store> Writer<S> {
             if let Some(landed) = doubtful.take().and_then(|decided| decided.has_landed(&found)) {
                 return Ok(landed);
             }
-            let decided = self.decide(order, found)?;
+            let decided = decide(&self.prefix, order, found)?;
             if let Some(revision) = decided.stays_at {
                 return Ok(decided.landed(revision));
             }
@@ -237,13 +237,24 @@ impl<S: Store> Writer<S> {
         mirror.reset(snapshot);
         Ok(Found::in_mirror(&mirror, &self.prefix, name))
     }
+}
 
-    fn decide(&self, order: &Order, found: Found) -> Result<Decided, ApiError> {
-        let key = self.prefix.encode(&Key::Unit(order.name().clone()));
-        match order {
-            Order::Delete(_) => delete(key, found),
-            Order::Put(request) | Order::Once(request) => put(key, request, found),
-        }
+/// What an order would write, and what is to be said of it, if the registry were as it is here.
+pub(super) fn intended(
+    mirror: &Mirror,
+    prefix: &KeyPrefix,
+    order: &Order,
+) -> Result<(Option<Write>, Vec<String>), ApiError> {
+    let found = Found::in_mirror(mirror, prefix, order.name());
+    let decided = decide(prefix, order, found)?;
+    Ok((decided.write, decided.warnings))
+}
+
+fn decide(prefix: &KeyPrefix, order: &Order, found: Found) -> Result<Decided, ApiError> {
+    let key = prefix.encode(&Key::Unit(order.name().clone()));
+    match order {
+        Order::Delete(_) => delete(key, found),
+        Order::Put(request) | Order::Once(request) => put(key, request, found),
     }
 }
 

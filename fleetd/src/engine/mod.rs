@@ -1,17 +1,14 @@
 //! The engine decides which machine holds which unit. Every machine runs one; one of them leads.
 //!
-//! What to do is decided by pure functions ([`plan`](plan::plan), [`presence`], [`transaction`]);
+//! What to do is decided by pure functions ([`plan`](crate::plan), [`presence`]);
 //! the leader only feeds them and carries out what they say, fenced by its leadership.
 
-pub mod decision;
 mod election;
 mod leading;
 mod note;
-pub mod plan;
 pub mod presence;
 #[cfg(test)]
 mod tests;
-pub mod transaction;
 
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};

@@ -103,3 +103,74 @@ fn all_that_keeps_units_off_is_told_machine_by_machine() {
     let unknown = fleet.fleetctl(&["why", "nothing"]);
     assert_eq!((unknown.code, unknown.stderr.trim()), (1, "Unit nothing.service does not exist."));
 }
+
+/// A plan with what was written in the meantime: nothing.
+fn planned(fleet: &Fleet, words: &[&str]) -> (i32, Value) {
+    // Machines may report states meanwhile, which is nobody's plan.
+    let stored = || {
+        let kinds = ["units", "placed", "schedule"].map(|kind| {
+            let keys = format!("/_coreos.com/fleet/{kind}/");
+            let words = ["etcdctl", "get", "--prefix", &keys, "--write-out=json"];
+            let printed = fleet.host(1).read(words).unwrap();
+            serde_json::from_str::<Value>(&printed).unwrap()["kvs"].take()
+        });
+        kinds.map(|kind| kind.to_string())
+    };
+    let before = stored();
+    let finished = fleet.fleetctl(&[&["plan", "--json"], words].concat());
+    assert_eq!(before, stored(), "a plan wrote something");
+    (finished.code, serde_json::from_str(&finished.stdout).unwrap())
+}
+
+/// Units with what would happen to them, machine by machine.
+fn effects(plan: &Value) -> Vec<(String, Vec<(String, String)>)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let unit = |unit: &Value| {
+        let copies = unit["machines"].as_array().unwrap().iter();
+        let copies = copies.map(|copy| (text(&copy["effect"]), text(&copy["machine"])));
+        (text(&unit["unit"]), copies.collect())
+    };
+    plan.as_array().unwrap().iter().map(unit).collect()
+}
+
+#[test]
+fn what_is_planned_happens_when_it_is_started() {
+    let fleet = Fleet::of(2);
+    let old = fleet.write("old.service", &sleeper(""));
+    fleet.fleetctl(&["start", &old]).good();
+    let place = fleet.await_active(1)["old.service"].clone();
+    let mut ids = fleet.hosts().into_iter().map(|host| host.machine_id().unwrap());
+    let other = ids.find(|id| *id != place).unwrap();
+    let new = fleet.write("new.service", &sleeper("Replaces=old.service"));
+    let web = fleet.write("web@.service", &sleeper("Conflicts=web@*.service"));
+    let web = web.trim_end_matches("web@.service");
+    let [one, two, three] = [1, 2, 3].map(|number| format!("{web}web@{number}.service"));
+
+    let (code, plan) = planned(&fleet, &[&new]);
+
+    let expected = [
+        ("new.service", vec![("starts", &place)]),
+        ("old.service", vec![("leaves", &place), ("starts", &other)]),
+    ];
+    let expected = expected.map(|(unit, copies)| {
+        let mut copies: Vec<(String, String)> =
+            copies.into_iter().map(|(what, id)| (what.to_owned(), id.clone())).collect();
+        copies.sort_by(|left, right| left.1.cmp(&right.1));
+        (unit.to_owned(), copies)
+    });
+    assert_eq!((code, effects(&plan)), (0, expected.to_vec()));
+    fleet.fleetctl(&["start", &new]).good();
+    fleet.await_moved(&fleet.host(1), "old.service", &place);
+    assert_eq!(fleet.await_active(2)["new.service"], place);
+
+    let (code, plan) = planned(&fleet, &[&one, &two, &three]);
+    let waits: Vec<bool> =
+        plan.as_array().unwrap().iter().map(|unit| unit["pending"].as_bool().unwrap()).collect();
+    assert_eq!((code, waits), (1, vec![false, false, true]));
+    assert_eq!(plan[2]["obstacles"].as_array().unwrap().len(), 2);
+
+    fleet.write("new.service", &sleeper("Replaces=old.service nobody.service"));
+    let (code, plan) = planned(&fleet, &["--replace", &new]);
+    let restarts = vec![("new.service".to_owned(), vec![("restarts".to_owned(), place)])];
+    assert_eq!((code, effects(&plan)), (0, restarts));
+}

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 
 use clap::ValueHint;
 use fleet_units::TargetState;
-use fleet_units::api::v2::{BatchOutcome, BatchUnit, UnitDetail};
+use fleet_units::api::v2::{BatchOutcome, BatchUnit, UnitDetail, Update};
 
 use super::patterns::{Expanded, Scope, expand};
 use super::{Known, known, no_units_given, triggered};
 use crate::client::{Client, Watch, succeeded};
 use crate::error::{CommandError, chain};
 use crate::judge::{Goal, Written, is_remnant};
-use crate::source::{Resolved, resolve};
+use crate::source::{Argument, Findings, Resolved, resolve};
 use crate::ui::Ui;
 use crate::wait::{Awaited, BlockArgs, reach, wait};
 use gather::{arguments, gather};
@@ -40,6 +40,11 @@ pub(crate) struct RaiseArgs {
 }
 
 impl RaiseArgs {
+    /// Whether no unit is given.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
     /// Units that are to be as the cluster has them.
     pub(crate) const fn as_they_are(units: Vec<String>) -> Self {
         Self { units, replace: false, once: false, sign: false }
@@ -150,25 +155,9 @@ pub(crate) async fn raise(
         known.clear();
     }
     let findings = gather(client, &arguments, &known, args.replace).await?;
-    let mut steps = Vec::new();
-    for (argument, findings) in arguments.iter().zip(findings) {
-        let may_replace = args.replace.then(|| raise.replaceable());
-        let step = match resolve(argument, findings, may_replace) {
-            Ok(resolved) => {
-                tell(&resolved, ui)?;
-                let known = known.get(argument.name.as_str());
-                step(raise, &argument.name, resolved, known).map(|step| step.once(args.once))
-            }
-            Err(error) => Err(error),
-        };
-        match step {
-            Ok(step) => steps.push(step),
-            Err(error) => {
-                ui.note(&format!("Error creating units: {}", chain(&error)));
-                failed = true;
-            }
-        }
-    }
+    let found = arguments.iter().zip(findings);
+    let say = |resolved: &Resolved| tell(resolved, ui);
+    let mut steps = steps((raise, args), found, &known, say, ui, &mut failed)?;
     if watch.is_of_1_0()
         && let Some(block) = raise.block()
     {
@@ -179,11 +168,77 @@ pub(crate) async fn raise(
     if failed { Err(CommandError::told()) } else { Ok(()) }
 }
 
+/// What starting units would ask of fleet, one change for each, and whether that is all.
+pub(super) async fn intended(
+    args: &RaiseArgs,
+    client: &Client<'_>,
+    ui: &Ui,
+) -> Result<(Vec<BatchUnit>, bool), CommandError> {
+    let block = BlockArgs::off();
+    let raise = Raise::Start(&block);
+    let Expanded { words, problems } = expand(client, &args.units, raise.scope()).await?;
+    let mut failed = !problems.is_empty();
+    for problem in problems {
+        ui.note(&problem.to_string());
+    }
+    let arguments = arguments(&words, ui, &mut failed);
+    let names = arguments.iter().map(|argument| argument.name.to_string()).collect();
+    let mut known = known(Update { units: client.details(&names).await?, ..Update::default() });
+    known.retain(|_, unit| !is_remnant(unit) && !args.once);
+    let findings = gather(client, &arguments, &known, args.replace).await?;
+    let found = arguments.iter().zip(findings);
+    // What is to be printed here is the plan.
+    let say = |resolved: &Resolved| {
+        resolved.notes().for_each(|note| ui.note(note));
+        Ok(())
+    };
+    let steps = steps((raise, args), found, &known, say, ui, &mut failed)?;
+    let changes = steps.into_iter().map(|step| {
+        let (name, desired_state) = (step.name, Some(raise.target()));
+        let nothing =
+            || BatchUnit { name, desired_state, raise_only: true, ..BatchUnit::default() };
+        step.change.unwrap_or_else(nothing)
+    });
+    Ok((changes.collect(), !failed))
+}
+
+/// Decides what is to be written of each unit, and tells what the operator may not expect.
+fn steps<'a>(
+    (raise, args): (Raise<'_>, &RaiseArgs),
+    found: impl Iterator<Item = (&'a Argument, Findings)>,
+    known: &Known,
+    tell: impl Fn(&Resolved) -> Result<(), CommandError>,
+    ui: &Ui,
+    failed: &mut bool,
+) -> Result<Vec<Step>, CommandError> {
+    let mut steps = Vec::new();
+    for (argument, findings) in found {
+        let may_replace = args.replace.then(|| raise.replaceable());
+        let step = match resolve(argument, findings, may_replace) {
+            Ok(resolved) => {
+                tell(&resolved)?;
+                let known = known.get(argument.name.as_str());
+                step(raise, &argument.name, resolved, known).map(|step| step.once(args.once))
+            }
+            Err(error) => Err(error),
+        };
+        match step {
+            Ok(step) => steps.push(step),
+            Err(error) => {
+                ui.note(&format!("Error creating units: {}", chain(&error)));
+                *failed = true;
+            }
+        }
+    }
+    Ok(steps)
+}
+
 fn tell(resolved: &Resolved, ui: &Ui) -> Result<(), CommandError> {
     match resolved {
-        Resolved::Keep { note } => note.iter().for_each(|note| ui.note(note)),
         Resolved::Same { note } => ui.line(note)?,
-        Resolved::Write { notes, .. } => notes.iter().for_each(|note| ui.note(note)),
+        Resolved::Keep { .. } | Resolved::Write { .. } => {
+            resolved.notes().for_each(|note| ui.note(note));
+        }
     }
     Ok(())
 }

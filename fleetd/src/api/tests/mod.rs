@@ -4,6 +4,7 @@ mod harness;
 mod lag;
 mod metadata;
 mod openapi;
+mod plan;
 mod replay;
 mod tls;
 mod v1;

@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use crate::engine::decision::Decision;
-use crate::engine::transaction::Packet;
 use crate::metrics::{EngineMetrics, Failure, Task};
+use crate::plan::decision::Decision;
+use crate::plan::transaction::Packet;
 use crate::store::Revision;
 
 /// Counts plans and what became of them.

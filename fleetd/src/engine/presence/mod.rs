@@ -13,6 +13,7 @@ use std::time::Duration;
 use fleet_units::MachineId;
 use tokio::time::Instant;
 
+use crate::plan::Outlook;
 use crate::registry::document::Standing;
 use crate::registry::key::Key;
 use crate::registry::mirror::Mirror;
@@ -20,27 +21,6 @@ use crate::store::Revision;
 
 /// Long enough for a healthy machine to register again after the store dropped its lease.
 const CONFIRMATION: Duration = Duration::from_millis(500);
-
-/// What the planner has to know of time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
-    /// Machines that are away for so long that their units are to run elsewhere.
-    pub lost: BTreeSet<MachineId>,
-    /// Whether nothing moves off them all the same, as too many vanished at once.
-    pub is_on_hold: bool,
-}
-
-impl Outlook {
-    /// Machines that another outlook judges differently.
-    #[must_use]
-    pub fn difference(&self, other: &Self) -> BTreeSet<MachineId> {
-        if self.is_on_hold == other.is_on_hold {
-            self.lost.symmetric_difference(&other.lost).cloned().collect()
-        } else {
-            self.lost.union(&other.lost).cloned().collect()
-        }
-    }
-}
 
 /// Remembers since when machines are away.
 #[derive(Debug)]

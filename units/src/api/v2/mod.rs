@@ -1,6 +1,7 @@
 //! What our own client uses under `/fleet/v2`: details of units, many units in one request, whole
 //! lists, a stream of changes, and what is wrong.
 
+mod plan;
 mod why;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use super::unit::state;
 use super::{Machine, UnitState};
 pub use crate::JobState;
 use crate::{TargetState, UnitOption};
+pub use plan::{Effect, PlanReply, PlannedCopy, PlannedUnit};
 pub use why::{Candidate, Change, Choice, Explanation, Holding, Verdict};
 
 /// What is wrong in the cluster, beside what single units say.

@@ -15,27 +15,31 @@
 //! machine and is pushed away once, and nobody pushes away what was placed in that round. Rivals
 //! ([`Cluster::are_rivals`]) merely conflict: who holds the machine stays.
 
+pub mod decision;
 #[cfg(test)]
 mod groups;
 mod holders;
 #[cfg(test)]
 mod incremental;
+mod outlook;
 mod pending;
 #[cfg(test)]
 mod properties;
+pub mod rehearsal;
 #[cfg(test)]
 mod replaces;
 mod scope;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
+pub mod transaction;
 
 use std::collections::BTreeSet;
 
 use fleet_units::{MachineId, UnitName};
 
+use self::decision::{Decision, Group, ReleaseReason};
+pub use self::outlook::Outlook;
 use self::scope::Scope;
-use super::decision::{Decision, Group, ReleaseReason};
-use super::presence::Outlook;
 use crate::placement::{
     Availability, Board, Changes, Cluster, Neighbours, RecordView, UnitView, eligible,
 };

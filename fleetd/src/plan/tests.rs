@@ -1,14 +1,14 @@
 use fleet_units::TargetState;
 
 use super::*;
-use crate::engine::transaction::{Basis, landed, pack, rebase};
 use crate::placement::RulesCache;
 use crate::placement::testing::{World, machine, text, unit};
+use crate::plan::transaction::{Basis, landed, pack, rebase};
 use crate::registry::document::{Assignment, Placed, Standing};
 use crate::registry::key::Key;
 use crate::store::Commit;
 
-pub(in crate::engine) fn lost(ids: &str) -> Outlook {
+pub(crate) fn lost(ids: &str) -> Outlook {
     let lost = ids.chars().map(|id| machine(&id.to_string())).collect();
     Outlook { lost, is_on_hold: false }
 }
@@ -33,7 +33,7 @@ pub(super) fn decide(world: &World, outlook: &Outlook) -> Vec<String> {
 }
 
 /// Plans once and carries it out.
-pub(in crate::engine) fn land(world: &mut World, outlook: &Outlook) {
+pub(crate) fn land(world: &mut World, outlook: &Outlook) {
     let mirror = world.mirror();
     let cluster = Cluster::of(&mirror, &mut RulesCache::default());
     let leader = mirror.leader.as_ref().unwrap();
@@ -49,7 +49,7 @@ pub(in crate::engine) fn land(world: &mut World, outlook: &Outlook) {
 }
 
 /// Plans and obeys until there is nothing to do.
-pub(in crate::engine) fn settle(world: &mut World, outlook: &Outlook) {
+pub(crate) fn settle(world: &mut World, outlook: &Outlook) {
     for _ in 0..10 {
         land(world, outlook);
         world.obey();

@@ -15,8 +15,7 @@ use std::collections::BTreeSet;
 
 use fleet_units::{MachineId, UnitName};
 
-use super::{availability, is_gone, wanted};
-use crate::engine::presence::Outlook;
+use super::{Outlook, availability, is_gone, wanted};
 use crate::placement::{Availability, Changes, Cluster, UnitView};
 
 /// What a plan looks at.

@@ -1,7 +1,7 @@
 use super::*;
-use crate::engine::plan::plan;
-use crate::engine::plan::tests::{lost, settle};
 use crate::placement::testing::{World, machine, unit};
+use crate::plan::plan;
+use crate::plan::tests::{lost, settle};
 use crate::registry::document::{Leader, Standing};
 use crate::store::Commit;
 

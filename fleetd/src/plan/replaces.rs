@@ -4,8 +4,8 @@ use fleet_units::TargetState;
 
 use super::tests::{NOTHING, decide, land, lost, settle};
 use super::*;
-use crate::engine::transaction::{Basis, pack};
 use crate::placement::testing::{World, machine, text, unit};
+use crate::plan::transaction::{Basis, pack};
 use crate::registry::document::Assignment;
 use crate::registry::key::Key;
 
