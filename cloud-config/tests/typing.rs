@@ -178,9 +178,11 @@ fn sudo_is_a_rule_or_several_or_none() {
         config(&format!("users: [{{name: jane, sudo: {text}}}]\n")).users[0].sudo.clone()
     };
 
-    assert_eq!(sudo("'ALL=(ALL) ALL'"), ["ALL=(ALL) ALL"]);
-    assert_eq!(sudo("['ALL=(ALL) ALL', 'ALL=/bin/ls']"), ["ALL=(ALL) ALL", "ALL=/bin/ls"]);
-    assert_eq!(sudo("false"), [""; 0]);
+    let rules = |rules: &[&str]| Some(rules.iter().map(|rule| (*rule).to_owned()).collect());
+    assert_eq!(sudo("'ALL=(ALL) ALL'"), rules(&["ALL=(ALL) ALL"]));
+    assert_eq!(sudo("['ALL=(ALL) ALL', 'ALL=/bin/ls']"), rules(&["ALL=(ALL) ALL", "ALL=/bin/ls"]));
+    assert_eq!(sudo("false"), rules(&[]));
+    assert_eq!(config("users: [{name: jane}]\n").users[0].sudo, None);
 }
 
 #[test]

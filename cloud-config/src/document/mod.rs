@@ -92,8 +92,9 @@ pub struct User {
     pub no_log_init: bool,
     /// Login shell.
     pub shell: Option<PathBuf>,
-    /// Lines for sudoers without the user's name, such as `ALL=(ALL) NOPASSWD:ALL`.
-    pub sudo: Vec<String>,
+    /// Lines for sudoers without the user's name, such as `ALL=(ALL) NOPASSWD:ALL`; `None` if the
+    /// document does not speak of it.
+    pub sudo: Option<Vec<String>>,
     /// `lock_passwd`: no login with a password.
     pub lock_passwd: Option<bool>,
     /// Keys that may log in.

@@ -69,7 +69,7 @@ fn user<'a>(reader: &mut Reader<'_>, item: &At<'a>, fields: &Fields<'a>) -> Opti
         system: truth(reader, fields, "system").unwrap_or_default(),
         no_log_init: truth(reader, fields, "no_log_init").unwrap_or_default(),
         shell: path(reader, fields, "shell"),
-        sudo: fields.get("sudo").map(|at| sudo(reader, at)).unwrap_or_default(),
+        sudo: fields.get("sudo").map(|at| sudo(reader, at)),
         lock_passwd: truth(reader, fields, "lock_passwd"),
         ssh_authorized_keys: fields
             .get("ssh_authorized_keys")

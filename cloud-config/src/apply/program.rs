@@ -1,0 +1,205 @@
+//! Programs of the host, each with a limit of time.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, Signal, kill_process_group};
+use wait_timeout::ChildExt as _;
+
+use crate::host::Root;
+
+/// The most that is told of what a program prints.
+const MAX_TOLD: u64 = 400;
+
+/// How a program ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// By itself.
+    Exited(ExitStatus),
+    /// It took too long, and was killed with all that it started.
+    Killed(Duration),
+}
+
+/// The programs of a host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Programs<'a> {
+    pub(super) root: &'a Root,
+}
+
+impl Programs<'_> {
+    /// Runs a program, and tells in a few words why it failed.
+    pub(super) fn run(
+        &self,
+        program: &str,
+        words: &[&str],
+        input: Option<&[u8]>,
+        limit: Duration,
+    ) -> Result<(), String> {
+        self.output(program, words, input, limit).map(drop)
+    }
+
+    /// Runs a program; what it prints.
+    pub(super) fn output(
+        &self,
+        program: &str,
+        words: &[&str],
+        input: Option<&[u8]>,
+        limit: Duration,
+    ) -> Result<String, String> {
+        let mut output = memory().map_err(|error| format!("cannot keep output: {error}"))?;
+        let ended = start(program, words, input, &output).and_then(|child| wait(child, limit));
+        let ended = ended.map_err(|error| format!("cannot run {program}: {error}"))?;
+        let printed = tail(&mut output).unwrap_or_default();
+        match ended {
+            Ended::Exited(status) if status.success() => Ok(printed.text),
+            Ended::Exited(status) => {
+                let last = printed.last_line();
+                Err(format!("{program} {}{last}", describe(status)))
+            }
+            Ended::Killed(limit) => {
+                Err(format!("{program} did not end within {} s", limit.as_secs()))
+            }
+        }
+    }
+
+    /// Runs a program that changes users and groups.
+    pub(super) fn account(
+        &self,
+        program: &str,
+        words: &[&str],
+        input: Option<&[u8]>,
+        limit: Duration,
+    ) -> Result<(), String> {
+        let directory = self.root.directory().to_string_lossy();
+        // chpasswd knows no prefix.
+        let flag = if program == "chpasswd" { "--root" } else { "--prefix" };
+        let prefix: &[&str] = if self.root.is_this_host() { &[] } else { &[flag, &directory] };
+        self.run(program, &[prefix, words].concat(), input, limit)
+    }
+
+    /// Runs systemctl for links, which needs no systemd that runs.
+    pub(super) fn enabling(&self, words: &[&str], limit: Duration) -> Result<(), String> {
+        let root = format!("--root={}", self.root.directory().display());
+        let root: &[&str] = if self.root.is_this_host() { &[] } else { &[&root] };
+        self.run("systemctl", &[root, words].concat(), None, limit)
+    }
+}
+
+/// What a program printed.
+#[derive(Debug, Default)]
+struct Printed {
+    text: String,
+}
+
+impl Printed {
+    fn last_line(&self) -> String {
+        let line = self.text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        if line.is_empty() { String::new() } else { format!(": {}", line.trim()) }
+    }
+}
+
+fn tail(output: &mut File) -> io::Result<Printed> {
+    output.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::new();
+    output.take(MAX_TOLD * 1000).read_to_end(&mut bytes)?;
+    Ok(Printed { text: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+/// A file in memory: a program never waits for somebody to read it, as it would at a pipe.
+fn memory() -> io::Result<File> {
+    Ok(File::from(memfd_create("cloud-config", MemfdFlags::CLOEXEC)?))
+}
+
+fn start(program: &str, words: &[&str], input: Option<&[u8]>, output: &File) -> io::Result<Child> {
+    let stdin = match input {
+        Some(bytes) => {
+            let mut file = memory()?;
+            file.write_all(bytes)?;
+            file.seek(SeekFrom::Start(0))?;
+            Stdio::from(file)
+        }
+        None => Stdio::null(),
+    };
+    let mut command = Command::new(program);
+    command.args(words).stdin(stdin).stdout(output.try_clone()?).stderr(output.try_clone()?);
+    command.process_group(0).spawn()
+}
+
+/// Waits for a program, and kills it with all that it started if it takes too long.
+pub(super) fn wait(mut child: Child, limit: Duration) -> io::Result<Ended> {
+    if let Some(status) = child.wait_timeout(limit)? {
+        return Ok(Ended::Exited(status));
+    }
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // It may have ended by itself just now.
+    if let Some(group) = group {
+        kill_process_group(group, Signal::KILL).ok();
+    }
+    child.wait()?;
+    Ok(Ended::Killed(limit))
+}
+
+/// How a program ended, for people.
+pub(super) fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended in an unknown way".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::clock::{Clock as _, SystemClock};
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn sh(script: &str, input: Option<&[u8]>, limit: Duration) -> Result<String, String> {
+        let root = Root::new(Path::new("/"));
+        let programs = Programs { root: &root };
+        programs.output("sh", &["-c", script], input, limit)
+    }
+
+    #[test]
+    fn what_a_program_says_last_tells_why_it_failed() {
+        assert_eq!(sh("cat", Some(b"in"), LIMIT), Ok("in".to_owned()));
+        assert_eq!(
+            sh("echo first; echo why >&2; echo; exit 3", None, LIMIT),
+            Err("sh ended with exit code 3: why".to_owned())
+        );
+        assert_eq!(sh("kill -9 $$", None, LIMIT), Err("sh was killed by signal 9".to_owned()));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_killed_with_all_that_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {}; wait", file.display());
+
+        assert_eq!(
+            sh(&script, None, Duration::from_secs(1)),
+            Err("sh did not end within 1 s".to_owned())
+        );
+
+        let pid = std::fs::read_to_string(file).unwrap();
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let is_dead = || match std::fs::read_to_string(&stat) {
+            Ok(status) => status.contains(") Z "),
+            Err(_) => true,
+        };
+        let clock = SystemClock::start();
+        while !is_dead() {
+            assert!(clock.now() < LIMIT, "{pid} lives");
+            clock.sleep(Duration::from_millis(5));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One run: reads a document, plans and applies it, and tells how that went.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use super::{Applying, Target};
+use crate::document::{self, CloudConfig, Script};
+use crate::facts::{Facts, Metadata};
+use crate::host::{GatherError, Host, gather};
+use crate::plan::{Input, Plan, Scope, plan};
+use crate::problem::Problem;
+use crate::state::{self, Memory, Stage, Summary, Told};
+
+/// What a host is to be, and where that is from.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    /// The user data; may be secret.
+    pub user_data: &'a [u8],
+    /// Where it is from, for people.
+    pub source: &'a str,
+    /// What the cloud says; `None` if it was not asked, so that what it said earlier stays.
+    pub metadata: Option<&'a Metadata>,
+    /// Addresses of the host.
+    pub facts: &'a Facts,
+    /// Who gets keys that are for nobody by name.
+    pub default_user: &'a str,
+}
+
+impl std::fmt::Debug for Document<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // No content may reach a log.
+        formatter.debug_struct("Document").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Nothing could be done at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Somebody else does it.
+    #[error(
+        "another cloud-config applies a document: wait until it is done, `cloud-config status --wait`"
+    )]
+    Busy,
+    /// The host cannot be looked at.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    /// What was done cannot be noted.
+    #[error("cannot write below {path}: {source}", path = path.display())]
+    State {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Applies a document. With an error in it, or one that only this host makes, nothing of it is applied but
+/// what the metadata says to keep the host reachable.
+///
+/// # Errors
+///
+/// When the host cannot be looked at, or nothing can be noted on it. What fails while the document is
+/// applied is told in the summary.
+pub fn apply_document(target: Target<'_>, document: Document<'_>) -> Result<Summary, ApplyError> {
+    let _lock = lock(target)?;
+    let mut summary = Summary::begun(document.source);
+    save(target, state::RESULT, &summary)?;
+    let done = run(target, document, &mut summary);
+    summary.stage = if done.is_ok() { summary.end() } else { Stage::Failed };
+    if let Err(error) = &done {
+        summary.problems.push(Told { error: true, text: error.to_string() });
+    }
+    save(target, state::RESULT, &summary)?;
+    done.map(|()| summary)
+}
+
+fn run(
+    target: Target<'_>,
+    document: Document<'_>,
+    summary: &mut Summary,
+) -> Result<(), ApplyError> {
+    let read = document::read(document.user_data, document.facts);
+    let mut problems = read.problems.clone();
+    let nothing = CloudConfig::default();
+    let whole = input(document, &read.config, &read.scripts, Scope::Whole);
+    let floor = input(document, &nothing, &[], Scope::Floor);
+    let mut planned = None;
+    if !read.has_errors() {
+        let host = gather(target.root, &whole)?;
+        let made = plan(&whole, &host);
+        problems.extend(made.problems.iter().cloned());
+        if !made.has_errors() {
+            planned = Some((made, host));
+        }
+    }
+    tell(summary, &problems);
+    summary.floor = planned.is_none();
+    let (made, host) = match planned {
+        Some(planned) => planned,
+        None => {
+            let host = gather(target.root, &floor)?;
+            (plan(&floor, &host), host)
+        }
+    };
+    summary.instance_id.clone_from(&made.instance_id);
+    carry_out(target, &made, &host, summary)
+}
+
+fn tell(summary: &mut Summary, problems: &[Problem]) {
+    let told = |problem: &Problem| Told { error: problem.is_error(), text: problem.to_string() };
+    summary.problems = problems.iter().map(told).collect();
+}
+
+fn input<'a>(
+    document: Document<'a>,
+    config: &'a CloudConfig,
+    scripts: &'a [Script],
+    scope: Scope,
+) -> Input<'a> {
+    Input {
+        config,
+        scripts,
+        metadata: document.metadata,
+        default_user: document.default_user,
+        scope,
+    }
+}
+
+fn carry_out(
+    target: Target<'_>,
+    made: &Plan,
+    host: &Host,
+    summary: &mut Summary,
+) -> Result<(), ApplyError> {
+    let mut memory = host.memory.clone();
+    // Should the host go down meanwhile, what was made is still known as ours.
+    memory.manifest = made.manifest.clone().or(&host.memory.manifest);
+    remember(target, host, &memory)?;
+    let mut applying = Applying::new(target, host.asked.clone());
+    applying.change(made);
+    memory.manifest = made.manifest.clone();
+    remember(target, host, &memory)?;
+    applying.command(made);
+    applying.submit(made);
+    let noted = applying.remember_asked();
+    applying.run_scripts(made, &mut memory);
+    summary.actions = applying.outcomes;
+    remember(target, host, &memory)?;
+    noted.map_err(|source| ApplyError::State { path: state::ASKED.into(), source })
+}
+
+/// Notes what outlives the boot, if there is something new since the host was looked at.
+fn remember(target: Target<'_>, host: &Host, memory: &Memory) -> Result<(), ApplyError> {
+    let known = state::read_memory(target.root).unwrap_or_default();
+    if *memory == known && *memory == host.memory {
+        return Ok(());
+    }
+    save(target, state::MEMORY, memory)
+}
+
+fn save<T: serde::Serialize>(target: Target<'_>, path: &str, value: &T) -> Result<(), ApplyError> {
+    let saved = state::save(target.root, path, value);
+    saved.map_err(|source| ApplyError::State { path: path.into(), source })
+}
+
+/// Held while a document is applied.
+fn lock(target: Target<'_>) -> Result<File, ApplyError> {
+    let at = |source| ApplyError::State { path: state::LOCK.into(), source };
+    let place = target.root.place(Path::new(state::LOCK)).map_err(at)?;
+    if let Some(folder) = place.parent() {
+        fs::create_dir_all(folder).map_err(at)?;
+    }
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(place).map_err(at)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ApplyError::Busy),
+        Err(TryLockError::Error(source)) => Err(at(source)),
+    }
+}
+
+/// How the last run of this boot went, or goes. One that ended without a word has failed.
+///
+/// # Errors
+///
+/// When that cannot be read.
+pub fn read_status(root: &crate::host::Root) -> io::Result<Option<Summary>> {
+    let summary = state::read_summary(root)?;
+    let is_running = |summary: &Summary| summary.stage == Stage::Running;
+    if !summary.as_ref().is_some_and(is_running) {
+        return Ok(summary);
+    }
+    let file = File::open(root.place(Path::new(state::LOCK))?);
+    let is_held = match file.map(|file| file.try_lock_shared()) {
+        Ok(Err(TryLockError::WouldBlock)) => true,
+        Ok(Ok(()) | Err(TryLockError::Error(_))) | Err(_) => false,
+    };
+    if is_held {
+        return Ok(summary);
+    }
+    // It may have ended between the two looks.
+    let summary = state::read_summary(root)?;
+    Ok(summary.map(|summary| match summary.stage {
+        Stage::Running => Summary {
+            stage: Stage::Failed,
+            problems: vec![Told {
+                error: true,
+                text: "cloud-config was stopped before it was done".to_owned(),
+            }],
+            ..summary
+        },
+        Stage::Done | Stage::Failed => summary,
+    }))
+}

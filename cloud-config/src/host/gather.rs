@@ -1,0 +1,192 @@
+//! Reads what a host has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Accounts, FileState, Host, Regular, Root, UnitFileOnHost, has_install};
+use crate::plan::{Input, wanted};
+use crate::state;
+
+/// Where systemd looks for unit files, the first one counts.
+const UNIT_FOLDERS: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// Something on the host cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {path}: {source}", path = path.display())]
+pub struct GatherError {
+    /// What it is.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Reads what a host has of what a plan for the input will look at.
+///
+/// # Errors
+///
+/// When a file is there and cannot be read.
+pub fn gather(root: &Root, input: &Input<'_>) -> Result<Host, GatherError> {
+    let reader = Reader { root };
+    let text = |path: &str| reader.text(Path::new(path));
+    let memory = state::read_memory(root).map_err(of(Path::new(state::MEMORY)))?;
+    let accounts = Accounts::read(
+        &text("/etc/passwd")?.unwrap_or_default(),
+        &text("/etc/group")?.unwrap_or_default(),
+        &text("/etc/shadow")?.unwrap_or_default(),
+    );
+    let running_hostname =
+        if root.is_this_host() { text("/proc/sys/kernel/hostname")? } else { None };
+    let trimmed = |text: Option<String>| {
+        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let wanted = wanted::of(input, &accounts, &memory);
+    let mut files = BTreeMap::new();
+    for path in &wanted.files {
+        files.extend(reader.state(path)?.map(|state| (path.clone(), state)));
+    }
+    let mut key_sets = BTreeMap::new();
+    for (user, folder) in &wanted.key_folders {
+        key_sets.insert(user.clone(), reader.key_sets(folder)?);
+    }
+    let mut units = BTreeMap::new();
+    for unit in &wanted.units {
+        units.extend(reader.unit(unit)?.map(|file| (unit.clone(), file)));
+    }
+    Ok(Host {
+        writer: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+        hostname: trimmed(text("/etc/hostname")?),
+        running_hostname: trimmed(running_hostname),
+        accounts,
+        files,
+        key_sets,
+        units,
+        enabled: reader.enabled(&wanted.units)?,
+        memory,
+        asked: state::read_asked(root).map_err(of(Path::new(state::ASKED)))?,
+        machine_id: trimmed(text("/etc/machine-id")?),
+    })
+}
+
+fn of(path: &Path) -> impl Fn(io::Error) -> GatherError {
+    move |source| GatherError { path: path.to_owned(), source }
+}
+
+/// What is not there is no error.
+fn there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+struct Reader<'a> {
+    root: &'a Root,
+}
+
+impl Reader<'_> {
+    fn text(&self, path: &Path) -> Result<Option<String>, GatherError> {
+        let bytes = self.root.place(path).and_then(|place| there(fs::read(place)));
+        Ok(bytes.map_err(of(path))?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn state(&self, path: &Path) -> Result<Option<FileState>, GatherError> {
+        self.read_state(path).map_err(of(path))
+    }
+
+    fn read_state(&self, path: &Path) -> io::Result<Option<FileState>> {
+        let place = self.root.place(path)?;
+        let Some(metadata) = there(place.symlink_metadata())? else { return Ok(None) };
+        Ok(Some(if metadata.is_symlink() {
+            FileState::Link(place.read_link()?)
+        } else if metadata.is_file() {
+            FileState::Regular(Regular {
+                content: fs::read(&place)?,
+                mode: metadata.permissions().mode() & 0o7777,
+                owner: (metadata.uid(), metadata.gid()),
+            })
+        } else {
+            FileState::Other
+        }))
+    }
+
+    /// The names in a folder.
+    fn names(&self, folder: &Path) -> Result<Vec<String>, GatherError> {
+        let names = |place: PathBuf| -> io::Result<Vec<String>> {
+            let Some(entries) = there(fs::read_dir(place))? else { return Ok(Vec::new()) };
+            let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            names.collect()
+        };
+        self.root.place(&folder.join(".")).and_then(names).map_err(of(folder))
+    }
+
+    fn key_sets(&self, folder: &Path) -> Result<BTreeMap<String, String>, GatherError> {
+        let mut sets = BTreeMap::new();
+        for name in self.names(folder)? {
+            if let Some(FileState::Regular(file)) = self.state(&folder.join(&name))? {
+                sets.insert(name, String::from_utf8_lossy(&file.content).into_owned());
+            }
+        }
+        Ok(sets)
+    }
+
+    fn unit(&self, unit: &str) -> Result<Option<UnitFileOnHost>, GatherError> {
+        for name in [unit.to_owned(), template(unit).unwrap_or_default()] {
+            for folder in UNIT_FOLDERS {
+                let path = Path::new(folder).join(&name);
+                let state = if name.is_empty() { None } else { self.state(&path)? };
+                let has_install = match state {
+                    Some(FileState::Regular(file)) => {
+                        has_install(&String::from_utf8_lossy(&file.content))
+                    }
+                    // A unit by another name, or a masked one.
+                    Some(FileState::Link(target)) if target != Path::new("/dev/null") => true,
+                    _ => continue,
+                };
+                return Ok(Some(UnitFileOnHost { path, has_install }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The units of these that something wants, requires or calls by another name.
+    fn enabled(&self, units: &BTreeSet<String>) -> Result<BTreeSet<String>, GatherError> {
+        let mut enabled = BTreeSet::new();
+        for folder in UNIT_FOLDERS.iter().take(2).map(Path::new) {
+            for name in self.names(folder)? {
+                let path = folder.join(&name);
+                let is_wanting =
+                    [".wants", ".requires", ".upholds"].iter().any(|suffix| name.ends_with(suffix));
+                if is_wanting {
+                    let names = self.names(&path)?;
+                    enabled.extend(names.into_iter().filter(|name| units.contains(name)));
+                } else if let Some(FileState::Link(target)) = self.state(&path)? {
+                    let target = target.file_name().map(|name| name.to_string_lossy().into_owned());
+                    let other = target.filter(|target| *target != name && units.contains(target));
+                    enabled.extend(other);
+                }
+            }
+        }
+        Ok(enabled)
+    }
+}
+
+/// The template of an instance.
+fn template(unit: &str) -> Option<String> {
+    let (stem, rest) = unit.split_once('@')?;
+    let (_, suffix) = rest.rsplit_once('.')?;
+    Some(format!("{stem}@.{suffix}"))
+}
