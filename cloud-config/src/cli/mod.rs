@@ -1,6 +1,12 @@
 //! The command line: commands, help, exit codes.
 
+mod apply;
+mod facts;
 mod fetch;
+mod input;
+mod plan;
+mod status;
+mod validate;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -27,27 +33,62 @@ struct Cli {
 /// A command.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tell what is wrong with a document, without looking at the host
+    Validate(validate::ValidateArgs),
+    /// Tell what applying a document would change on the host
+    Plan(plan::PlanArgs),
+    /// Make the host what a document says
+    Apply(apply::ApplyArgs),
+    /// Tell how applying went
+    Status(status::StatusArgs),
     /// Print what the datasource of this host has
     Fetch(fetch::FetchArgs),
+}
+
+/// What a command prints and how it ends.
+struct Ending {
+    /// For the standard output.
+    text: String,
+    /// For people alone.
+    notes: Vec<String>,
+    is_success: bool,
+}
+
+impl Ending {
+    fn success(text: String) -> Self {
+        Self { text, notes: Vec::new(), is_success: true }
+    }
 }
 
 /// Runs the command of the command line.
 pub(crate) fn run() -> ExitCode {
     match Cli::parse().command {
-        Command::Fetch(args) => finish(fetch::run(&args)),
+        Command::Validate(args) => finish(validate::run(&args)),
+        Command::Plan(args) => finish(plan::run(&args)),
+        Command::Apply(args) => finish(apply::run(&args)),
+        Command::Status(args) => finish(status::run(&args)),
+        Command::Fetch(args) => finish(fetch::run(&args).map(Ending::success)),
     }
 }
 
 /// Prints what a command says, and ends as it did.
-fn finish(done: Result<String, impl Display>) -> ExitCode {
-    let (written, code) = match done {
-        Ok(text) => (io::stdout().write_all(text.as_bytes()), ExitCode::SUCCESS),
-        Err(error) => (writeln!(io::stderr(), "Error: {error}"), ExitCode::FAILURE),
+fn finish(done: Result<Ending, impl Display>) -> ExitCode {
+    let (written, is_success) = match done {
+        Ok(ending) => (print(&ending), ending.is_success),
+        Err(error) => (writeln!(io::stderr(), "Error: {error}"), false),
     };
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
-        _ => code,
+        _ if is_success => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
+}
+
+fn print(ending: &Ending) -> io::Result<()> {
+    for note in &ending.notes {
+        writeln!(io::stderr(), "{note}")?;
+    }
+    io::stdout().write_all(ending.text.as_bytes())
 }
 
 #[cfg(test)]
