@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A place in the text of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// From 1.
     pub line: usize,
@@ -31,7 +31,7 @@ impl fmt::Display for Position {
 }
 
 /// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing of the document is applied but what keeps the host reachable.
@@ -43,11 +43,12 @@ pub enum Severity {
 /// One thing that is wrong with a document.
 ///
 /// Its text never holds contents of files, hashes of passwords or other values that may be secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Whether it stops the document.
     pub severity: Severity,
     /// Where the key or value starts.
+    #[serde(flatten)]
     pub position: Position,
     /// Path of the key, such as `coreos.units[2].command`; empty for the whole document.
     pub path: String,

@@ -51,6 +51,8 @@ pub(super) fn user(programs: &Programs<'_>, user: &NewUser, limit: Duration) -> 
         ("--no-create-home", user.no_create_home),
         ("--create-home", !user.no_create_home),
         ("--no-user-group", user.no_user_group),
+        // Whatever /etc/login.defs says: documents rely on a group of the user's name.
+        ("--user-group", !user.no_user_group && user.primary_group.is_none()),
         ("--system", user.system),
         ("--no-log-init", user.no_log_init),
     ] {

@@ -1,25 +1,32 @@
 //! What is asked of units.
 //!
 //! Jobs are put into systemd's queue, and only then waited for: a unit that waits for cloud-config gets
-//! its turn once that is done.
+//! its turn once that is done. systemctl waits for each, as nobody else tells how a job ended: of a
+//! unit that ended, too, systemd keeps nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Applying;
+use super::program::Waiting;
 use crate::document::UnitCommand;
 use crate::plan::{Action, Plan};
 use crate::state::{Done, Outcome};
 
-/// How often systemd is asked about jobs.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often jobs are looked at.
+const PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A job that was put into the queue.
-#[derive(Debug, Clone)]
+/// What systemctl says when a job is in the queue.
+const QUEUED: &str = "Enqueued anchor job";
+
+/// A job in the queue.
+#[derive(Debug)]
 struct Job {
     unit: String,
     command: UnitCommand,
+    /// Waits for it.
+    systemctl: Waiting,
     /// The outcome that it belongs to.
     outcome: usize,
 }
@@ -41,40 +48,56 @@ impl Applying<'_> {
             }
             jobs.extend(self.enqueue(action, unit, *command));
         }
+        // Should this be stopped meanwhile, it is known what was asked.
+        self.remember_asked().ok();
         self.wait(&mut jobs, until);
     }
 
     fn enqueue(&mut self, action: &Action, unit: &str, command: UnitCommand) -> Option<Job> {
-        let skip = |reason: &str| {
-            Outcome::new(action.to_string(), Done::Skipped, Some(reason.to_owned())).about(unit)
-        };
+        let outcome = |done, reason| Outcome::new(action.to_string(), done, reason).about(unit);
         if !self.target.is_running {
-            self.push(skip("no system runs from this directory"));
+            let reason = "no system runs from this directory".to_owned();
+            self.push(outcome(Done::Skipped, Some(reason)));
             return None;
         }
         if self.broken.contains(unit) {
-            self.push(skip("a file of the unit was not written"));
+            let reason = "a file of the unit was not written".to_owned();
+            self.push(outcome(Done::Skipped, Some(reason)));
             return None;
         }
-        let words = ["--no-block", verb(command), unit];
-        let limit = self.target.limits.program;
-        let (done, reason) = match self.programs.run("systemctl", &words, None, limit) {
-            Ok(()) => (Done::Pending, None),
-            Err(reason) => (Done::Failed, Some(reason)),
-        };
-        self.push(Outcome::new(action.to_string(), done, reason).about(unit));
-        if done == Done::Pending {
-            self.asked.insert(action.to_string());
+        let words = ["--show-transaction", verb(command), unit];
+        match self.programs.begin("systemctl", &words) {
+            Ok(mut systemctl) => {
+                self.await_queued(&mut systemctl);
+                self.asked.insert(action.to_string());
+                self.push(outcome(Done::Pending, None));
+                let outcome = self.outcomes.len() - 1;
+                Some(Job { unit: unit.to_owned(), command, systemctl, outcome })
+            }
+            Err(reason) => {
+                self.push(outcome(Done::Failed, Some(reason)));
+                None
+            }
         }
-        let outcome = self.outcomes.len() - 1;
-        (done == Done::Pending).then(|| Job { unit: unit.to_owned(), command, outcome })
     }
 
-    /// Waits until no job is left in the queue, or time is up.
+    /// Jobs come into the queue in the order of the document.
+    fn await_queued(&self, systemctl: &mut Waiting) {
+        let clock = self.target.clock;
+        let until = clock.now() + self.target.limits.program;
+        while !systemctl.printed().contains(QUEUED) && !systemctl.has_ended() && clock.now() < until
+        {
+            clock.sleep(PAUSE);
+        }
+    }
+
+    /// Waits until no job is left, or time is up.
     fn wait(&mut self, jobs: &mut Vec<Job>, until: Duration) {
         let mut pause = PAUSE;
-        while !jobs.is_empty() {
-            self.look(jobs);
+        loop {
+            let (ended, left) = jobs.drain(..).partition(|job| job.systemctl.has_ended());
+            *jobs = left;
+            self.end(ended);
             let now = self.target.clock.now();
             if jobs.is_empty() || now >= until {
                 break;
@@ -83,41 +106,37 @@ impl Applying<'_> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         for job in jobs.drain(..) {
-            if let Some(outcome) = self.outcomes.get_mut(job.outcome) {
-                outcome.reason = Some("it takes longer, and goes on".to_owned());
-            }
+            job.systemctl.abandon();
+            self.set(job.outcome, Done::Pending, Some("it takes longer, and goes on".to_owned()));
         }
     }
 
-    /// Notes which jobs are done.
-    fn look(&mut self, jobs: &mut Vec<Job>) {
-        let units: Vec<&str> = jobs.iter().map(|job| job.unit.as_str()).collect();
-        let properties = "--property=Id,Names,Job,ActiveState,Result,ConditionResult,\
-                          InactiveExitTimestampMonotonic";
-        let words = [&["show", properties], units.as_slice()].concat();
-        let limit = self.target.limits.program;
-        // If it does not answer it is asked again; time is up some day.
-        let Ok(told) = self.programs.output("systemctl", &words, None, limit) else { return };
-        // systemctl answers in the order in which it was asked.
-        let statuses: Vec<UnitStatus> = told.split("\n\n").map(UnitStatus::read).collect();
-        let mut left = Vec::new();
-        for (index, job) in jobs.drain(..).enumerate() {
-            let status = statuses.get(index);
-            if status.is_some_and(UnitStatus::has_job) {
-                left.push(job);
-                continue;
-            }
-            let (done, reason) =
-                status.map_or((Done::Done, None), |status| status.end(job.command));
-            if let Some(outcome) = self.outcomes.get_mut(job.outcome) {
-                if done == Done::Failed {
-                    self.asked.remove(&outcome.action);
-                }
-                outcome.result = done;
-                outcome.reason = reason;
-            }
+    /// Notes how jobs ended.
+    fn end(&mut self, jobs: Vec<Job>) {
+        for job in jobs {
+            let (done, reason) = match job.systemctl.end() {
+                Ok(()) => self.status(&job.unit).end(job.command),
+                Err(reason) => (Done::Failed, Some(reason)),
+            };
+            self.set(job.outcome, done, reason);
         }
-        *jobs = left;
+    }
+
+    fn set(&mut self, index: usize, done: Done, reason: Option<String>) {
+        let Some(outcome) = self.outcomes.get_mut(index) else { return };
+        outcome.result = done;
+        outcome.reason = reason;
+        if done == Done::Failed {
+            // It is asked again at the next run.
+            self.asked.remove(&outcome.action);
+        }
+    }
+
+    fn status(&self, unit: &str) -> UnitStatus {
+        let words = ["show", "--property=ActiveState,Result", unit];
+        let told = self.programs.output("systemctl", &words, None, self.target.limits.program);
+        // The job is done in any case.
+        told.map(|told| UnitStatus::read(&told)).unwrap_or_default()
     }
 }
 
@@ -131,33 +150,13 @@ impl UnitStatus {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    fn has_job(&self) -> bool {
-        !matches!(self.property("Job"), "" | "0")
-    }
-
-    /// How a job ended.
+    /// What became of the unit of a job that was done.
     fn end(&self, command: UnitCommand) -> (Done, Option<String>) {
-        let starts = match command {
-            UnitCommand::Start | UnitCommand::Restart | UnitCommand::ReloadOrRestart => true,
-            UnitCommand::Stop
-            | UnitCommand::Reload
-            | UnitCommand::TryRestart
-            | UnitCommand::ReloadOrTryRestart => false,
-        };
-        match self.property("ActiveState") {
-            "failed" if command != UnitCommand::Stop => {
-                let why = format!("the unit failed ({})", self.property("Result"));
-                (Done::Failed, Some(why))
-            }
-            "inactive" if starts && self.property("ConditionResult") == "no" => {
-                (Done::Skipped, Some("a condition of the unit is not met".to_owned()))
-            }
-            "inactive" if starts && self.property("InactiveExitTimestampMonotonic") == "0" => {
-                let why = "the unit did not start: what it requires failed";
-                (Done::Failed, Some(why.to_owned()))
-            }
-            _ => (Done::Done, None),
+        if self.property("ActiveState") == "failed" && command != UnitCommand::Stop {
+            let reason = format!("the unit failed ({})", self.property("Result"));
+            return (Done::Failed, Some(reason));
         }
+        (Done::Done, None)
     }
 }
 
@@ -174,34 +173,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_of_a_unit_tells_how_its_job_ended() {
-        for (text, command, expected) in [
-            ("ActiveState=active", UnitCommand::Start, Done::Done),
-            ("ActiveState=failed\nResult=exit-code", UnitCommand::Start, Done::Failed),
-            ("ActiveState=failed\nResult=exit-code", UnitCommand::Stop, Done::Done),
-            (
-                "ActiveState=inactive\nInactiveExitTimestampMonotonic=7",
-                UnitCommand::Start,
-                Done::Done,
-            ),
-            (
-                "ActiveState=inactive\nInactiveExitTimestampMonotonic=0",
-                UnitCommand::Start,
-                Done::Failed,
-            ),
-            (
-                "ActiveState=inactive\nInactiveExitTimestampMonotonic=0",
-                UnitCommand::Stop,
-                Done::Done,
-            ),
-            (
-                "ActiveState=inactive\nConditionResult=no\nInactiveExitTimestampMonotonic=0",
-                UnitCommand::Start,
-                Done::Skipped,
-            ),
-        ] {
-            assert_eq!(UnitStatus::read(text).end(command).0, expected, "{text} {command:?}");
-        }
-        assert!(UnitStatus::read("Id=a\nJob=12").has_job());
+    fn a_unit_that_failed_after_its_job_was_done_has_failed() {
+        let failed = UnitStatus::read("ActiveState=failed\nResult=exit-code\n");
+
+        assert_eq!(
+            failed.end(UnitCommand::Start),
+            (Done::Failed, Some("the unit failed (exit-code)".to_owned()))
+        );
+        assert_eq!(failed.end(UnitCommand::Stop), (Done::Done, None));
+        assert_eq!(UnitStatus::read("").end(UnitCommand::Start), (Done::Done, None));
     }
 }

@@ -1,7 +1,9 @@
 //! Programs of the host, each with a limit of time.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -12,8 +14,11 @@ use wait_timeout::ChildExt as _;
 
 use crate::host::Root;
 
-/// The most that is told of what a program prints.
-const MAX_TOLD: u64 = 400;
+/// The most that is told of what a program prints, in characters.
+const MAX_TOLD: usize = 400;
+
+/// The most that is looked at, in bytes.
+const MAX_PRINTED: usize = 64 << 10;
 
 /// How a program ended.
 #[derive(Debug)]
@@ -50,20 +55,28 @@ impl Programs<'_> {
         input: Option<&[u8]>,
         limit: Duration,
     ) -> Result<String, String> {
-        let mut output = memory().map_err(|error| format!("cannot keep output: {error}"))?;
+        let output = memory().map_err(|error| format!("cannot keep output: {error}"))?;
         let ended = start(program, words, input, &output).and_then(|child| wait(child, limit));
         let ended = ended.map_err(|error| format!("cannot run {program}: {error}"))?;
-        let printed = tail(&mut output).unwrap_or_default();
+        let text = printed(&output);
         match ended {
-            Ended::Exited(status) if status.success() => Ok(printed.text),
+            Ended::Exited(status) if status.success() => Ok(text),
             Ended::Exited(status) => {
-                let last = printed.last_line();
-                Err(format!("{program} {}{last}", describe(status)))
+                Err(format!("{program} {}{}", describe(status), why(text.lines().rev())))
             }
             Ended::Killed(limit) => {
                 Err(format!("{program} did not end within {} s", limit.as_secs()))
             }
         }
+    }
+
+    /// Starts a program that is waited for later.
+    pub(super) fn begin(&self, program: &str, words: &[&str]) -> Result<Waiting, String> {
+        let begun = memory().and_then(|output| {
+            let child = start(program, words, None, &output)?;
+            Ok(Waiting { child: RefCell::new(child), output, program: program.to_owned() })
+        });
+        begun.map_err(|error| format!("cannot run {program}: {error}"))
     }
 
     /// Runs a program that changes users and groups.
@@ -89,25 +102,57 @@ impl Programs<'_> {
     }
 }
 
-/// What a program printed.
-#[derive(Debug, Default)]
-struct Printed {
-    text: String,
+/// A program that waits for something.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    child: RefCell<Child>,
+    output: File,
+    program: String,
 }
 
-impl Printed {
-    fn last_line(&self) -> String {
-        let line = self.text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let line: String = line.chars().filter(|c| !c.is_control()).collect();
-        if line.is_empty() { String::new() } else { format!(": {}", line.trim()) }
+impl Waiting {
+    pub(super) fn printed(&self) -> String {
+        printed(&self.output)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        // Of one that cannot be waited for nothing else will be heard.
+        self.child.borrow_mut().try_wait().map_or(true, |status| status.is_some())
+    }
+
+    /// What it said first if it failed; it has ended.
+    pub(super) fn end(self) -> Result<(), String> {
+        let status = self.child.borrow_mut().wait().map_err(|error| error.to_string())?;
+        if status.success() {
+            return Ok(());
+        }
+        let text = self.printed();
+        let lines = text.lines().filter(|line| !line.starts_with("Enqueued "));
+        Err(format!("{} {}{}", self.program, describe(status), why(lines)))
+    }
+
+    /// Ends it; what it waited for goes on.
+    pub(super) fn abandon(self) {
+        let mut child = self.child.into_inner();
+        // It may have ended by itself just now.
+        child.kill().ok();
+        child.wait().ok();
     }
 }
 
-fn tail(output: &mut File) -> io::Result<Printed> {
-    output.seek(SeekFrom::Start(0))?;
-    let mut bytes = Vec::new();
-    output.take(MAX_TOLD * 1000).read_to_end(&mut bytes)?;
-    Ok(Printed { text: String::from_utf8_lossy(&bytes).into_owned() })
+/// The first of some lines that says something.
+fn why<'a>(mut lines: impl Iterator<Item = &'a str>) -> String {
+    let line = lines.find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let line: String = line.chars().filter(|c| !c.is_control()).take(MAX_TOLD).collect();
+    if line.is_empty() { String::new() } else { format!(": {}", line.trim()) }
+}
+
+/// What a program printed; the beginning if it is much.
+fn printed(output: &File) -> String {
+    let mut bytes = vec![0; MAX_PRINTED];
+    let read = output.read_at(&mut bytes, 0).unwrap_or_default();
+    bytes.truncate(read);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A file in memory: a program never waits for somebody to read it, as it would at a pipe.

@@ -10,8 +10,7 @@ use crate::document::{self, CloudConfig, Script};
 use crate::facts::{Facts, Metadata};
 use crate::host::{GatherError, Host, gather};
 use crate::plan::{Input, Plan, Scope, plan};
-use crate::problem::Problem;
-use crate::state::{self, Memory, Stage, Summary, Told};
+use crate::state::{self, Memory, Stage, Summary};
 
 /// What a host is to be, and where that is from.
 #[derive(Clone, Copy)]
@@ -22,6 +21,8 @@ pub struct Document<'a> {
     pub source: &'a str,
     /// What the cloud says; `None` if it was not asked, so that what it said earlier stays.
     pub metadata: Option<&'a Metadata>,
+    /// What is to be known of where it is from, for people.
+    pub warnings: &'a [String],
     /// Addresses of the host.
     pub facts: &'a Facts,
     /// Who gets keys that are for nobody by name.
@@ -66,12 +67,11 @@ pub enum ApplyError {
 pub fn apply_document(target: Target<'_>, document: Document<'_>) -> Result<Summary, ApplyError> {
     let _lock = lock(target)?;
     let mut summary = Summary::begun(document.source);
+    summary.warnings = document.warnings.to_vec();
     save(target, state::RESULT, &summary)?;
     let done = run(target, document, &mut summary);
-    summary.stage = if done.is_ok() { summary.end() } else { Stage::Failed };
-    if let Err(error) = &done {
-        summary.problems.push(Told { error: true, text: error.to_string() });
-    }
+    summary.error = done.as_ref().err().map(ToString::to_string);
+    summary.stage = summary.end();
     save(target, state::RESULT, &summary)?;
     done.map(|()| summary)
 }
@@ -95,7 +95,7 @@ fn run(
             planned = Some((made, host));
         }
     }
-    tell(summary, &problems);
+    summary.problems = problems;
     summary.floor = planned.is_none();
     let (made, host) = match planned {
         Some(planned) => planned,
@@ -106,11 +106,6 @@ fn run(
     };
     summary.instance_id.clone_from(&made.instance_id);
     carry_out(target, &made, &host, summary)
-}
-
-fn tell(summary: &mut Summary, problems: &[Problem]) {
-    let told = |problem: &Problem| Told { error: problem.is_error(), text: problem.to_string() };
-    summary.problems = problems.iter().map(told).collect();
 }
 
 fn input<'a>(
@@ -204,10 +199,7 @@ pub fn read_status(root: &crate::host::Root) -> io::Result<Option<Summary>> {
     Ok(summary.map(|summary| match summary.stage {
         Stage::Running => Summary {
             stage: Stage::Failed,
-            problems: vec![Told {
-                error: true,
-                text: "cloud-config was stopped before it was done".to_owned(),
-            }],
+            error: Some("cloud-config was stopped before it was done".to_owned()),
             ..summary
         },
         Stage::Done | Stage::Failed => summary,

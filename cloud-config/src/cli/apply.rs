@@ -61,6 +61,7 @@ fn of_file(args: &ApplyArgs, file: &Path) -> Result<Summary, Error> {
         user_data: &user_data,
         source: &source,
         metadata: None,
+        warnings: &[],
         facts: &facts,
         default_user: &args.host.user,
     };
@@ -83,6 +84,7 @@ fn of_datasource(args: &ApplyArgs) -> Result<Summary, Error> {
         user_data: found.user_data.as_deref().unwrap_or_default(),
         source: &source,
         metadata: Some(&found.metadata),
+        warnings: &found.warnings,
         facts: &facts,
         default_user: &args.host.user,
     };
@@ -117,7 +119,8 @@ fn ending(args: &ApplyArgs, summary: &Summary) -> Ending {
     }
     let source = &summary.source;
     let mut notes: Vec<String> =
-        summary.problems.iter().map(|problem| format!("{source}:{}", problem.text)).collect();
+        summary.warnings.iter().map(|warning| format!("Warning: {warning}")).collect();
+    notes.extend(summary.problems.iter().map(|problem| format!("{source}:{problem}")));
     if summary.floor {
         notes.push(
             "Nothing of this document was applied: only the host's name and keys of the metadata."

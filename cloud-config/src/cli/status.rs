@@ -65,7 +65,9 @@ fn text(summary: &Summary) -> String {
     let mut lines =
         vec![format!("status: {}", summary.stage), format!("source: {}", summary.source)];
     lines.extend(summary.instance_id.as_ref().map(|id| format!("instance: {id}")));
-    lines.extend(summary.problems.iter().map(|problem| problem.text.clone()));
+    lines.extend(summary.error.clone());
+    lines.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(summary.problems.iter().map(ToString::to_string));
     if summary.floor {
         lines.push("only the host's name and keys of the metadata were applied".to_owned());
     }

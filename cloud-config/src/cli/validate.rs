@@ -7,7 +7,7 @@ use cloud_config::document;
 use cloud_config::facts::Facts;
 use cloud_config::plan::members;
 use cloud_config::problem::Problem;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Ending;
 use super::input::{InputError, read};
@@ -36,7 +36,6 @@ pub(super) fn run(args: &ValidateArgs) -> Result<Ending, InputError> {
     let is_valid = !problems.iter().any(|problem| args.strict || problem.is_error());
     let file = args.file.display();
     let text = if args.json {
-        let problems: Vec<Value> = problems.iter().map(problem_json).collect();
         format!(
             "{}\n",
             json!({ "file": file.to_string(), "valid": is_valid, "problems": problems })
@@ -47,14 +46,4 @@ pub(super) fn run(args: &ValidateArgs) -> Result<Ending, InputError> {
         problems.iter().map(|problem| format!("{file}:{problem}\n")).collect()
     };
     Ok(Ending { text, notes: Vec::new(), is_success: is_valid })
-}
-
-fn problem_json(problem: &Problem) -> Value {
-    json!({
-        "severity": problem.severity,
-        "line": problem.position.line,
-        "column": problem.position.column,
-        "path": problem.path,
-        "text": problem.text,
-    })
 }

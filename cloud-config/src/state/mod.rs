@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use manifest::{Digest, Manifest};
-pub use outcome::{Done, Outcome, Stage, Summary, Told};
+pub use outcome::{Done, Outcome, Stage, Summary};
 
 use crate::apply::write::{Owned, write};
 use crate::host::Root;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::problem::Problem;
+
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -87,15 +89,6 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Something that is wrong with the document, as it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// Whether it stopped the document.
-    pub error: bool,
-    /// `line:column: error: path: text`.
-    pub text: String,
-}
-
 /// How a run went; holds no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,8 +101,12 @@ pub struct Summary {
     pub instance_id: Option<String>,
     /// Whether only what keeps the host reachable was applied, as the document has errors.
     pub floor: bool,
+    /// Why nothing could be done at all, or not to the end.
+    pub error: Option<String>,
+    /// What is to be known of where the document is from.
+    pub warnings: Vec<String>,
     /// What is wrong with the document.
-    pub problems: Vec<Told>,
+    pub problems: Vec<Problem>,
     /// What was done, in order.
     pub actions: Vec<Outcome>,
 }
@@ -123,6 +120,8 @@ impl Summary {
             source: source.to_owned(),
             instance_id: None,
             floor: false,
+            error: None,
+            warnings: Vec::new(),
             problems: Vec::new(),
             actions: Vec::new(),
         }
@@ -132,8 +131,8 @@ impl Summary {
     #[must_use]
     pub fn end(&self) -> Stage {
         let failed = self.actions.iter().any(|outcome| outcome.result == Done::Failed);
-        let refused = self.problems.iter().any(|problem| problem.error);
-        if failed || refused { Stage::Failed } else { Stage::Done }
+        let refused = self.problems.iter().any(Problem::is_error);
+        if failed || refused || self.error.is_some() { Stage::Failed } else { Stage::Done }
     }
 
     /// How many actions were done.

@@ -29,8 +29,10 @@ const PROGRAMS: [(&str, &str); 9] = [
          ln -s \"../$unit\" \"$ROOT/etc/systemd/system/a.target.wants/$unit\" ;;\n\
          show*) shift 2; for unit; do echo \"Id=$unit\"; cat \"$ROOT/states/$unit\" 2>/dev/null || \
          echo ActiveState=active; echo; done ;;\n\
-         *start*) for unit; do :; done; test ! -e \"$ROOT/broken/$unit\" || \
-         { echo \"Unit $unit not found.\" >&2; exit 5; } ;;\n\
+         *transaction*start*) for unit; do :; done; test ! -e \"$ROOT/broken/$unit\" || \
+         { echo \"Unit $unit not found.\" >&2; exit 5; }\n\
+         echo \"Enqueued anchor job 7 $unit/start.\"\n\
+         test ! -e \"$ROOT/slow/$unit\" || exec sleep 600 ;;\n\
          esac",
     ),
 ];
