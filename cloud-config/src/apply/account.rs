@@ -20,7 +20,7 @@ pub(super) fn hostname(
         target.is_running.then(|| programs.run("hostnamectl", &words, None, target.limits.program));
     let written = root_file(target, "/etc/hostname", &format!("{name}\n"));
     if target.root.is_this_host() && asked.is_none_or(|asked| asked.is_err()) {
-        let told = fs::write("/proc/sys/kernel/hostname", name);
+        let told = rustix::system::sethostname(name.as_bytes());
         return written.and(told.map_err(|error| error.to_string()));
     }
     written

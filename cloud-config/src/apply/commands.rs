@@ -44,12 +44,14 @@ impl Applying<'_> {
             let Action::Command { unit, command } = action else { continue };
             // A second job for a unit would take the place of the first one.
             if jobs.iter().any(|job| job.unit == *unit) {
+                self.extent.tell_asked();
                 self.wait(&mut jobs, until);
             }
             jobs.extend(self.enqueue(action, unit, *command));
         }
         // Should this be stopped meanwhile, it is known what was asked.
         self.remember_asked().ok();
+        self.extent.tell_asked();
         self.wait(&mut jobs, until);
     }
 

@@ -15,7 +15,7 @@ pub(crate) mod write;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use session::{ApplyError, Document, apply_document, read_status};
+pub use session::{ApplyError, Document, Extent, apply, apply_document, read_status};
 
 use crate::clock::Clock;
 use crate::host::Root;
@@ -69,12 +69,13 @@ struct Applying<'a> {
     /// Units whose files were not written.
     broken: BTreeSet<String>,
     asked: BTreeSet<String>,
+    extent: Extent<'a>,
 }
 
 impl<'a> Applying<'a> {
-    fn new(target: Target<'a>, asked: BTreeSet<String>) -> Self {
+    fn new(target: Target<'a>, asked: BTreeSet<String>, extent: Extent<'a>) -> Self {
         let programs = Programs { root: target.root };
-        Self { target, programs, outcomes: Vec::new(), broken: BTreeSet::new(), asked }
+        Self { target, programs, outcomes: Vec::new(), broken: BTreeSet::new(), asked, extent }
     }
 
     fn note(&mut self, action: &Action, result: Result<(), String>) {

@@ -36,6 +36,34 @@ impl std::fmt::Debug for Document<'_> {
     }
 }
 
+/// How much of a document is applied.
+#[derive(Clone, Copy)]
+pub enum Extent<'a> {
+    /// What needs no network: the name of the host, users, keys and files. Nothing is asked of units,
+    /// nothing runs, and no result is noted.
+    Files,
+    /// All of it. The function is called when units have been asked for, and before anything waits
+    /// for them; it may be called again.
+    Whole(&'a dyn Fn()),
+}
+
+impl Extent<'_> {
+    pub(super) fn tell_asked(self) {
+        if let Self::Whole(tell) = self {
+            tell();
+        }
+    }
+}
+
+impl std::fmt::Debug for Extent<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Files => "Files",
+            Self::Whole(_) => "Whole",
+        })
+    }
+}
+
 /// Nothing could be done at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -65,20 +93,39 @@ pub enum ApplyError {
 /// When the host cannot be looked at, or nothing can be noted on it. What fails while the document is
 /// applied is told in the summary.
 pub fn apply_document(target: Target<'_>, document: Document<'_>) -> Result<Summary, ApplyError> {
+    apply(target, document, Extent::Whole(&|| ()))
+}
+
+/// Applies as much of a document; see [`apply_document`].
+///
+/// # Errors
+///
+/// As there.
+pub fn apply(
+    target: Target<'_>,
+    document: Document<'_>,
+    extent: Extent<'_>,
+) -> Result<Summary, ApplyError> {
     let _lock = lock(target)?;
     let mut summary = Summary::begun(document.source);
     summary.warnings = document.warnings.to_vec();
-    save(target, state::RESULT, &summary)?;
-    let done = run(target, document, &mut summary);
+    let is_whole = matches!(extent, Extent::Whole(_));
+    if is_whole {
+        save(target, state::RESULT, &summary)?;
+    }
+    let done = run(target, document, extent, &mut summary);
     summary.error = done.as_ref().err().map(ToString::to_string);
     summary.stage = summary.end();
-    save(target, state::RESULT, &summary)?;
+    if is_whole {
+        save(target, state::RESULT, &summary)?;
+    }
     done.map(|()| summary)
 }
 
 fn run(
     target: Target<'_>,
     document: Document<'_>,
+    extent: Extent<'_>,
     summary: &mut Summary,
 ) -> Result<(), ApplyError> {
     let read = document::read(document.user_data, document.facts);
@@ -105,7 +152,7 @@ fn run(
         }
     };
     summary.instance_id.clone_from(&made.instance_id);
-    carry_out(target, &made, &host, summary)
+    carry_out(target, &made, &host, extent, summary)
 }
 
 fn input<'a>(
@@ -127,16 +174,21 @@ fn carry_out(
     target: Target<'_>,
     made: &Plan,
     host: &Host,
+    extent: Extent<'_>,
     summary: &mut Summary,
 ) -> Result<(), ApplyError> {
     let mut memory = host.memory.clone();
     // Should the host go down meanwhile, what was made is still known as ours.
     memory.manifest = made.manifest.clone().or(&host.memory.manifest);
     remember(target, host, &memory)?;
-    let mut applying = Applying::new(target, host.asked.clone());
+    let mut applying = Applying::new(target, host.asked.clone(), extent);
     applying.change(made);
     memory.manifest = made.manifest.clone();
     remember(target, host, &memory)?;
+    if matches!(extent, Extent::Files) {
+        summary.actions = applying.outcomes;
+        return Ok(());
+    }
     applying.command(made);
     applying.submit(made);
     let noted = applying.remember_asked();

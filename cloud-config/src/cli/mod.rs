@@ -1,6 +1,7 @@
 //! The command line: commands, help, exit codes.
 
 mod apply;
+mod boot;
 mod facts;
 mod fetch;
 mod input;
@@ -43,6 +44,9 @@ enum Command {
     Status(status::StatusArgs),
     /// Print what the datasource of this host has
     Fetch(fetch::FetchArgs),
+    /// Do what is to be done while the host boots (called by systemd)
+    #[command(hide = true)]
+    Boot(boot::BootArgs),
 }
 
 /// What a command prints and how it ends.
@@ -67,6 +71,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Plan(args) => finish(plan::run(&args)),
         Command::Apply(args) => finish(apply::run(&args)),
         Command::Status(args) => finish(status::run(&args)),
+        Command::Boot(args) => finish(boot::run(&args).map(Ending::success)),
         Command::Fetch(args) => finish(fetch::run(&args).map(Ending::success)),
     }
 }
