@@ -12,9 +12,10 @@ use crate::cluster::{self, Cluster, ClusterName, Size, Store};
 use crate::command::{self, CommandError};
 use crate::error::Error;
 use crate::fuzz::FuzzArgs;
-use crate::host::Power;
+use crate::host::{Host, Power};
 use crate::{
-    bench, conform, fleet, fuzz, layer, packages, privilege, source, status, suite, ui, welcome,
+    bench, conform, fleet, fuzz, layer, packages, privilege, source, status, suite, ui, user_data,
+    welcome,
 };
 
 /// Boot real hosts on this machine and run fleet on them
@@ -84,6 +85,10 @@ struct UpArgs {
     /// that is embedded in fleetd (etcd unless it is there already)
     #[arg(long, value_name = "STORE", verbatim_doc_comment)]
     store: Option<Store>,
+    /// User data of all hosts, instead of the testbed's own; a discovery URL of discovery.etcd.io
+    /// becomes that of the cluster (only for a new cluster)
+    #[arg(long, value_name = "FILE", verbatim_doc_comment, conflicts_with = "store")]
+    user_data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +97,8 @@ struct AssembleArgs {
     hosts: Option<u8>,
     #[arg(long)]
     store: Option<Store>,
+    #[arg(long)]
+    user_data: Option<PathBuf>,
     /// Directory with the programs of the hosts
     #[arg(long)]
     binaries: PathBuf,
@@ -169,7 +176,8 @@ fn up(name: &ClusterName, arguments: &UpArgs) -> Result<(), Error> {
     let assemble = ["assemble".into(), "--welcome".into(), "--binaries".into(), binaries.into()];
     let store = arguments.store.map(|store| format!("--store={store}"));
     let size = hosts.into_iter().chain(store).map(OsString::from);
-    privilege::run_as_root(name, assemble.into_iter().chain(size))
+    let document = arguments.user_data.iter().map(|path| ["--user-data".into(), path.into()]);
+    privilege::run_as_root(name, assemble.into_iter().chain(size).chain(document.flatten()))
 }
 
 fn install() -> Result<(), Error> {
@@ -183,9 +191,16 @@ fn assemble(name: &ClusterName, arguments: &AssembleArgs) -> Result<(), Error> {
     privilege::become_root()?;
     let _lock = cluster::lock()?;
     let size = Size { hosts: arguments.hosts, store: arguments.store };
-    let cluster = Cluster::open_or_make(name, size)?;
+    let cluster = Cluster::open_or_make(name, size, arguments.user_data.as_deref())?;
+    let new_programs = fleet::bring(&cluster, &arguments.binaries)?;
+    let mut ran = cluster.hosts();
+    ran.retain(Host::exists);
     cluster.power_on()?;
-    fleet::install(&cluster, &arguments.binaries)?;
+    fleet::refresh(&cluster, &ran, new_programs)?;
+    if user_data::is_foreign(&cluster) {
+        return user_data::await_all(&cluster);
+    }
+    fleet::wait_until_joined(&cluster)?;
     if arguments.welcome { welcome::show(&cluster) } else { Ok(()) }
 }
 

@@ -9,11 +9,12 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{self, command};
+use crate::discovery::Discovery;
 use crate::error::Error;
 use crate::host::Host;
 use crate::network::Network;
 use crate::registry::Registry;
-use crate::{cgroup, etcd, file, fleet, image, paths, process, suite, ui};
+use crate::{cgroup, etcd, file, fleet, image, paths, process, suite, ui, user_data};
 
 /// The cluster that is meant if none is named.
 pub const DEFAULT: &str = "fleet";
@@ -36,6 +37,11 @@ impl ClusterName {
     /// The name of the single host that tests need beside this cluster.
     pub(crate) fn alone(&self) -> Self {
         Self(format!("{}a", self.0.get(..7).unwrap_or(&self.0)))
+    }
+
+    /// The name of the cluster whose hosts boot from a document of an example.
+    pub(crate) fn documented(&self) -> Self {
+        Self(format!("{}d", self.0.get(..7).unwrap_or(&self.0)))
     }
 }
 
@@ -90,6 +96,9 @@ struct Record {
     etcd_members: u8,
     #[serde(default)]
     store: Store,
+    /// Whether user data say what runs on its hosts, as they did not at first.
+    #[serde(default)]
+    boots_from_user_data: bool,
 }
 
 impl Record {
@@ -104,11 +113,14 @@ impl Record {
                 (hosts, if hosts < etcd::MEMBERS { 1 } else { etcd::MEMBERS })
             }
         };
-        Ok(Self { subnet, hosts, etcd_members, store })
+        Ok(Self { subnet, hosts, etcd_members, store, boots_from_user_data: true })
     }
 
     /// The cluster grown to what somebody wants of it.
     fn grown(self, cluster: &ClusterName, size: Size) -> Result<Self, Error> {
+        if !self.boots_from_user_data {
+            return Err(Error::Made { cluster: cluster.to_string() });
+        }
         if size.store.is_some_and(|store| store != self.store) {
             return Err(Error::OtherStore { cluster: cluster.to_string(), store: self.store });
         }
@@ -167,13 +179,20 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// It has more hosts than wanted, or another store.
-    pub(crate) fn open_or_make(name: &ClusterName, size: Size) -> Result<Self, Error> {
-        let record = match Self::find(name)? {
-            Some(cluster) => cluster.record.grown(name, size)?,
-            None => Record::new(size, free_subnet(name)?)?,
+    /// It has more hosts than wanted, another store, or other user data.
+    pub(crate) fn open_or_make(
+        name: &ClusterName,
+        size: Size,
+        document: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let (record, is_new) = match Self::find(name)? {
+            Some(cluster) => (cluster.record.grown(name, size)?, false),
+            None => (Record::new(size, free_subnet(name)?)?, true),
         };
         let cluster = Self::new(name, record);
+        if let Some(document) = document {
+            user_data::keep(&cluster, document, is_new)?;
+        }
         let text = serde_json::json!(cluster.record).to_string();
         file::write(&cluster.directory.join("cluster.json"), text)?;
         Ok(cluster)
@@ -235,9 +254,16 @@ impl Cluster {
         image::make()?;
         self.network.up()?;
         Registry::new(&self.directory, &self.network).up()?;
-        file::make_dir(&self.programs())?;
+        let discovery = Discovery::new(self);
+        if self.etcd_members() > 0 {
+            discovery.up()?;
+        }
         each(&self.hosts(), |host| self.make_or_bring_up(host))?;
-        etcd::wait_until_healthy(self)
+        if self.etcd_members() == 0 || user_data::is_foreign(self) {
+            return Ok(());
+        }
+        etcd::wait_until_healthy(self)?;
+        discovery.retire()
     }
 
     fn make_or_bring_up(&self, host: &Host) -> Result<(), Error> {
@@ -246,13 +272,16 @@ impl Cluster {
         }
         self.furnish(host)?;
         host.power_on()?;
+        if user_data::is_foreign(self) {
+            return host.wait_until_up().map(drop);
+        }
         host.wait_until_running()
     }
 
     /// Writes the files that make a host this host.
     fn furnish(&self, host: &Host) -> Result<(), Error> {
         let upper = host.upper();
-        let (name, address) = (host.name(), host.address());
+        let address = host.address();
         let others = (1..=99).map(|number| Host::new(self, number));
         let names: String = std::iter::once("127.0.0.1 localhost\n::1 localhost\n".to_owned())
             .chain(others.map(|other| format!("{} {}\n", other.address(), other.name())))
@@ -267,22 +296,15 @@ impl Cluster {
              [[registry]]\nprefix=\"docker.io\"\nlocation=\"{}\"\ninsecure=true\n",
             Registry::address(&self.network),
         );
-        for program in fleet::PROGRAMS {
-            let target = format!("{}/{program}", fleet::PROGRAMS_ON_HOST);
-            file::link(&target, &upper.join("usr/bin").join(program))?;
-        }
-        file::write(&upper.join("etc/hostname"), format!("{name}\n"))?;
+        fleet::furnish(&upper)?;
+        etcd::furnish(&upper)?;
         file::write(&upper.join("etc/hosts"), names)?;
         file::write(&upper.join("etc/systemd/network/10-host0.network"), network)?;
         file::write(&upper.join("etc/containers/registries.conf"), registries)?;
-        if host.number() <= self.etcd_members() {
-            let units = upper.join("etc/systemd/system");
-            file::write(&units.join("etcd.service"), etcd::service(self, host))?;
-            let wanted = units.join("multi-user.target.wants/etcd.service");
-            file::link("/etc/systemd/system/etcd.service", &wanted)?;
-        }
+        let id = new_machine_id()?;
+        user_data::seed(self, host, id.trim())?;
         // Last, as its presence says that the rest is there.
-        file::write(&upper.join("etc/machine-id"), new_machine_id()?)?;
+        file::write(&upper.join("etc/machine-id"), id)?;
         Ok(())
     }
 }
@@ -295,12 +317,19 @@ impl Cluster {
 pub(crate) fn remove(name: &ClusterName) -> Result<(), Error> {
     let directory = directory(name);
     // A crash may have come before the record was written; only the subnet depends on it.
-    let record = Record { subnet: 0, hosts: 0, etcd_members: 0, store: Store::Etcd };
+    let record = Record {
+        subnet: 0,
+        hosts: 0,
+        etcd_members: 0,
+        store: Store::Etcd,
+        boots_from_user_data: true,
+    };
     let cluster = Cluster::find(name)?.unwrap_or_else(|| Cluster::new(name, record));
     let numbers = file::entries(&directory).into_iter().filter_map(|entry| entry.parse().ok());
     let hosts: Vec<_> = numbers.map(|number| Host::new(&cluster, number)).collect();
     each(&hosts, Host::power_off)?;
     Registry::new(&directory, &cluster.network).down()?;
+    Discovery::new(&cluster).down()?;
     cluster.network.down()?;
     for host in &hosts {
         let propagated = Path::new("/run/systemd/nspawn/propagate").join(host.name());

@@ -86,6 +86,16 @@ pub enum Error {
         /// The store that it has.
         store: crate::cluster::Store,
     },
+    /// The hosts of the cluster were told in another way what to run.
+    #[error(
+        "cluster `{cluster}` was made by an older testbed, or from other user data: `cargo testbed{} \
+         down` comes before another `up`",
+        flag(cluster)
+    )]
+    Made {
+        /// The cluster.
+        cluster: String,
+    },
     /// No address range is left for one more cluster.
     #[error("no address range is left for one more cluster")]
     NoSubnet,

@@ -3,47 +3,34 @@
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::host::Host;
-use crate::wait;
+use crate::{file, wait};
 
+use std::path::Path;
 use std::time::Duration;
 
 /// More members than this make writes slower and nothing safer.
 pub(crate) const MEMBERS: u8 = 3;
 
-/// The service of the member on `host`. It counts as started at once: a member without its peers
-/// must not hold up the boot of its host.
-pub(crate) fn service(cluster: &Cluster, host: &Host) -> String {
-    let address = host.address();
-    let peers: Vec<_> = members(cluster)
-        .map(|member| format!("{}=http://{}:2380", member.name(), member.address()))
-        .collect();
-    let unsupported = if cfg!(target_arch = "aarch64") {
-        "Environment=ETCD_UNSUPPORTED_ARCH=arm64\n"
-    } else {
-        ""
-    };
-    format!(
-        "[Unit]\n\
-         Description=etcd, the store of the testbed's cluster\n\
-         After=systemd-networkd.service\n\
-         \n\
-         [Service]\n\
-         User=etcd\n\
-         StateDirectory=etcd\n\
-         StateDirectoryMode=0700\n\
-         {unsupported}\
-         ExecStart=/usr/bin/etcd --name={name} --data-dir=/var/lib/etcd --enable-v2 \
-         --listen-client-urls=http://0.0.0.0:2379 --advertise-client-urls=http://{address}:2379 \
-         --listen-peer-urls=http://0.0.0.0:2380 \
-         --initial-advertise-peer-urls=http://{address}:2380 \
-         --initial-cluster={peers} --initial-cluster-token={token} --initial-cluster-state=new\n\
-         Restart=on-failure\n\
-         RestartSec=1\n\
-         LimitNOFILE=65536\n",
-        name = host.name(),
-        peers = peers.join(","),
-        token = cluster.name(),
-    )
+/// Adds to the package's service. It counts as started at once: a member without its peers must not
+/// hold up the boot of its host.
+const ADDED: &str = "\
+    [Service]\n\
+    Type=exec\n\
+    StateDirectory=etcd\n\
+    StateDirectoryMode=0700\n\
+    Restart=on-failure\n\
+    RestartSec=1\n";
+
+/// Writes what a host adds to the service of the package; what it does, user data say.
+pub(crate) fn furnish(upper: &Path) -> Result<(), Error> {
+    let path = upper.join("etc/systemd/system/etcd.service.d/testbed.conf");
+    let unsupported = format!("Environment=ETCD_UNSUPPORTED_ARCH={}\n", architecture());
+    Ok(file::write(&path, format!("{ADDED}{unsupported}"))?)
+}
+
+/// The architecture that etcd is to run on although it is not supported; empty for others.
+pub(crate) fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "" }
 }
 
 /// URLs of all members, as clients want them.

@@ -1,59 +1,118 @@
 //! fleet on the hosts, put there as a package would put it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use crate::cluster::{Cluster, Store, each};
+use crate::cluster::{Cluster, each};
 use crate::command::{self, command};
 use crate::error::Error;
 use crate::host::Host;
-use crate::{etcd, file, source, wait};
+use crate::{file, layer, source, user_data, wait};
 
-/// The programs that hosts run.
-pub(crate) const PROGRAMS: [&str; 2] = ["fleetd", "fleetctl"];
+/// The programs that hosts run, each of a package of the same name.
+pub(crate) const PROGRAMS: [&str; 3] = ["fleetd", "fleetctl", "cloud-config"];
 
 /// Where hosts see the machine's directory of programs.
 pub(crate) const PROGRAMS_ON_HOST: &str = "/usr/lib/fleet";
 
-/// The file that says how fleetd on a host finds its cluster.
+/// Settings of fleetd that tests add to those of the user data.
 pub(crate) const SETTINGS: &str = "/etc/fleet/fleet.conf";
 
-/// Files of `fleetd/dist` and where a package installs them.
-const INSTALLED: [(&str, &str); 3] = [
-    ("fleet.service", "/usr/lib/systemd/system/fleet.service"),
-    ("fleet.socket", "/usr/lib/systemd/system/fleet.socket"),
-    ("sysusers.d/fleet.conf", "/usr/lib/sysusers.d/fleet.conf"),
+/// Where units of packages are.
+const UNITS: &str = "usr/lib/systemd/system";
+
+/// Files of the source and the directories where a package installs them.
+const INSTALLED: [(&str, &str); 6] = [
+    ("fleetd/dist/fleet.service", UNITS),
+    ("fleetd/dist/fleet.socket", UNITS),
+    ("fleetd/dist/sysusers.d/fleet.conf", "usr/lib/sysusers.d"),
+    ("cloud-config/dist/cloud-config-early.service", UNITS),
+    ("cloud-config/dist/cloud-config.service", UNITS),
+    ("cloud-config/dist/cloud-config.target", UNITS),
 ];
 
-/// Enables and starts what a package enables and starts. A user of the hosts may use the socket.
-const ENABLE: &str = "\
-    systemd-sysusers fleet.conf && usermod --append --groups fleet core && \
-    systemctl daemon-reload && systemctl --quiet enable fleet.socket fleet.service && \
-    systemctl start fleet.socket && systemctl restart fleet.service";
+/// The units that a package enables, by the targets that want them. fleet is none of them: that a
+/// host runs it, its user data say.
+const ENABLED: [(&str, &str); 2] = [
+    ("sysinit.target", "cloud-config-early.service"),
+    ("multi-user.target", "cloud-config.service"),
+];
 
-/// Brings programs and files of `binaries` to all hosts; where something changed, fleetd restarts.
-/// Returns once every host is a machine of the cluster.
+/// Units ask for docker by this name; podman, which hosts have for it, needs no daemon.
+const DOCKER: &str = "\
+    [Unit]\n\
+    Description=podman in the place of docker\n\
+    \n\
+    [Service]\n\
+    Type=oneshot\n\
+    RemainAfterExit=yes\n\
+    ExecStart=/usr/bin/docker version\n";
+
+/// A user of the hosts may use the socket.
+const MEMBER: &str = "m core fleet\n";
+
+/// Brings programs of `binaries` to where hosts see them; tells whether there are new ones.
 ///
 /// # Errors
 ///
-/// fleetd does not start on a host, or does not join.
-pub(crate) fn install(cluster: &Cluster, binaries: &Path) -> Result<(), Error> {
-    let mut new_programs = false;
+/// A file cannot be copied.
+pub(crate) fn bring(cluster: &Cluster, binaries: &Path) -> Result<bool, Error> {
+    let programs = cluster.programs();
+    file::make_dir(&programs)?;
+    let mut is_new = false;
     for program in PROGRAMS {
-        new_programs |= update(&binaries.join(program), &cluster.programs().join(program))?;
+        is_new |= update(&binaries.join(program), &programs.join(program))?;
     }
+    Ok(is_new)
+}
+
+/// Installs fleet and cloud-config on a host that is off.
+///
+/// # Errors
+///
+/// A file cannot be written, or the group of the socket cannot be made.
+pub(crate) fn furnish(upper: &Path) -> Result<(), Error> {
+    for program in PROGRAMS {
+        let target = format!("{PROGRAMS_ON_HOST}/{program}");
+        file::link(&target, &upper.join("usr/bin").join(program))?;
+    }
+    for (path, contents) in packaged_files()? {
+        file::write(&upper.join(path), contents)?;
+    }
+    for (target, unit) in ENABLED {
+        let wanted = format!("etc/systemd/system/{target}.wants/{unit}");
+        file::link(&format!("/{UNITS}/{unit}"), &upper.join(wanted))?;
+    }
+    file::write(&upper.join("etc/systemd/system/docker.service"), DOCKER)?;
+    file::make_dir(&upper.join("etc/fleet"))?;
+    file::write(&upper.join("etc/sysusers.d/testbed.conf"), MEMBER)?;
+    for accounts in ["passwd", "group", "shadow", "gshadow"] {
+        let (from, to) = (format!("/etc/{accounts}"), upper.join("etc").join(accounts));
+        command::read(command(["cp", "--preserve=all"]).arg(layer::program(&from)).arg(to))?;
+    }
+    let root = format!("--root={}", upper.display());
+    command::read(&mut command(["systemd-sysusers", &root, "fleet.conf", "testbed.conf"]))?;
+    Ok(())
+}
+
+/// Brings new files to hosts that ran before, and new programs into use there.
+///
+/// # Errors
+///
+/// A file cannot be written, or fleetd does not start.
+pub(crate) fn refresh(cluster: &Cluster, ran: &[Host], new_programs: bool) -> Result<(), Error> {
     let files = packaged_files()?;
-    each(&cluster.hosts(), |host| {
+    each(ran, |host| {
         let mut changed = new_programs;
         for (path, contents) in &files {
-            changed |= write_if_changed(host, path, contents)?;
+            changed |= write_if_changed(host, &format!("/{path}"), contents)?;
         }
-        changed |= configure(cluster, host)?;
-        let start = if changed { ENABLE } else { "systemctl start fleet.socket fleet.service" };
-        host.read(["sh", "-c", start]).map(drop)
-    })?;
-    wait_until_joined(cluster)
+        let restart =
+            if changed { "systemctl daemon-reload; systemctl try-restart fleet; " } else { "" };
+        let start = if user_data::is_foreign(cluster) { "" } else { "systemctl start fleet" };
+        host.read(["sh", "-c", &format!("{restart}{start}")]).map(drop)
+    })
 }
 
 /// Returns once every host is a machine of the cluster.
@@ -72,35 +131,10 @@ pub(crate) fn wait_until_joined(cluster: &Cluster) -> Result<(), Error> {
     Ok(())
 }
 
-/// The `fleet.conf` of a host; with an embedded store it has none.
-fn settings(cluster: &Cluster, host: &Host) -> Option<String> {
-    if cluster.store() == Store::Embedded {
-        return None;
-    }
-    let servers: Vec<_> =
-        etcd::endpoints(cluster).into_iter().map(|server| format!("{server:?}")).collect();
-    Some(format!(
-        "etcd_servers=[{}]\nagent_ttl=\"5s\"\npublic_ip=\"{}\"\n",
-        servers.join(","),
-        host.address()
-    ))
-}
-
-/// Sees to it that a host has its `fleet.conf`, or none; tells whether that changed anything.
-fn configure(cluster: &Cluster, host: &Host) -> Result<bool, Error> {
-    if let Some(settings) = settings(cluster, host) {
-        return write_if_changed(host, SETTINGS, &settings);
-    }
-    let is_there = host.output(["test", "-e", SETTINGS], b"")?.status.success();
-    if is_there {
+/// Removes settings that a test has added on a host, and restarts fleetd if there were any.
+pub(crate) fn restore_settings(host: &Host) -> Result<(), Error> {
+    if host.output(["test", "-e", SETTINGS], b"")?.status.success() {
         host.read(["rm", SETTINGS])?;
-    }
-    Ok(is_there)
-}
-
-/// Restores the `fleet.conf` of a host and restarts fleetd, unless it is as it was.
-pub(crate) fn restore_settings(cluster: &Cluster, host: &Host) -> Result<(), Error> {
-    if configure(cluster, host)? {
         host.read(["systemctl", "try-restart", "fleet.service"])?;
     }
     Ok(())
@@ -125,14 +159,15 @@ fn is_same(from: &Path, to: &Path) -> bool {
     stamp(to).is_some_and(|old| stamp(from) == Some(old))
 }
 
-fn packaged_files() -> Result<Vec<(&'static str, String)>, Error> {
-    let dist: PathBuf = source::root().join("fleetd/dist");
+/// Path on a host, without its first slash, and contents.
+fn packaged_files() -> Result<Vec<(String, String)>, Error> {
     INSTALLED
         .into_iter()
-        .map(|(name, path)| {
-            let from = dist.join(name);
+        .map(|(path, directory)| {
+            let from = source::root().join(path);
             let text = fs::read_to_string(&from).map_err(file::at("read", &from))?;
-            Ok((path, text))
+            let name = path.rsplit('/').next().unwrap_or(path);
+            Ok((format!("{directory}/{name}"), text))
         })
         .collect()
 }

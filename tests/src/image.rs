@@ -1,4 +1,4 @@
-//! The busybox image, written straight into the storage of docker-registry: neither podman nor a
+//! Images with busybox, written straight into the storage of docker-registry: neither podman nor a
 //! push is needed on the machine.
 
 use std::path::Path;
@@ -9,7 +9,10 @@ use crate::command::{self, command};
 use crate::error::Error;
 use crate::{file, layer, paths};
 
-const REPOSITORY: &str = "library/busybox";
+/// What the images are called: that of the examples is busybox, too, as it only has to be pulled.
+const REPOSITORIES: [&str; 2] = ["library/busybox", "dockerfile/elasticsearch"];
+
+const TAG: &str = "_manifests/tags/latest";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -28,12 +31,13 @@ struct Blob {
 /// busybox cannot be read, or the disk is full.
 pub(crate) fn make() -> Result<(), Error> {
     let images = paths::images();
-    let link = repository(&images).join("_manifests/tags/latest/current/link");
-    if link.exists() {
+    let is_whole = |name: &&str| repository(&images, name).join(TAG).join("current/link").exists();
+    if REPOSITORIES.iter().all(is_whole) {
         return Ok(());
     }
-    command::read(command(["rm", "-rf", "--one-file-system"]).arg(&images))?;
     let tree = images.join("tree");
+    // A crash may have left one.
+    file::remove_tree(&tree)?;
     make_tree(&tree)?;
     let tar = ["tar", "-c", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-C"];
     let archive = command::output(command(tar).arg(&tree).arg("."), b"")?.stdout;
@@ -52,16 +56,22 @@ pub(crate) fn make() -> Result<(), Error> {
         "layers": [descriptor(LAYER, &rootfs)],
     });
     let manifest = store(&images, manifest.to_string().as_bytes())?;
-    let repository = repository(&images);
-    for blob in [&rootfs, &config] {
+    file::remove_tree(&tree)?;
+    for name in REPOSITORIES {
+        publish(&repository(&images, name), [&rootfs, &config], &manifest)?;
+    }
+    Ok(())
+}
+
+fn publish(repository: &Path, layers: [&Blob; 2], manifest: &Blob) -> Result<(), Error> {
+    for blob in layers {
         refer(&repository.join("_layers/sha256").join(&blob.digest), blob)?;
     }
-    refer(&repository.join("_manifests/revisions/sha256").join(&manifest.digest), &manifest)?;
-    let tag = repository.join("_manifests/tags/latest");
-    refer(&tag.join("index/sha256").join(&manifest.digest), &manifest)?;
-    file::remove_tree(&tree)?;
+    refer(&repository.join("_manifests/revisions/sha256").join(&manifest.digest), manifest)?;
+    let tag = repository.join(TAG);
+    refer(&tag.join("index/sha256").join(&manifest.digest), manifest)?;
     // Last, as its presence says that the image is whole.
-    refer(&tag.join("current"), &manifest)
+    refer(&tag.join("current"), manifest)
 }
 
 fn make_tree(tree: &Path) -> Result<(), Error> {
@@ -101,8 +111,8 @@ fn storage(images: &Path) -> std::path::PathBuf {
     images.join("docker/registry/v2")
 }
 
-fn repository(images: &Path) -> std::path::PathBuf {
-    storage(images).join("repositories").join(REPOSITORY)
+fn repository(images: &Path, name: &str) -> std::path::PathBuf {
+    storage(images).join("repositories").join(name)
 }
 
 /// Go's name for the architecture.

@@ -15,6 +15,7 @@ pub mod wait;
 
 mod cgroup;
 mod conform;
+mod discovery;
 mod etcd;
 mod file;
 mod fleet;
@@ -32,6 +33,7 @@ mod restore;
 mod source;
 mod status;
 mod suite;
+mod user_data;
 mod welcome;
 
 pub use cluster::{Cluster, ClusterName};

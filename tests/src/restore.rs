@@ -41,7 +41,17 @@ impl Cluster {
         Self::open(&alone.unwrap_or_else(|| suite::default().alone()))
     }
 
-    /// Makes the cluster whole: every host up, connected and with its own `fleet.conf`, etcd
+    /// The cluster that `testbed test` booted from a document that is not the testbed's.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn of_tests_documented() -> Result<Self, Error> {
+        let documented = suite::named(suite::DOCUMENTED);
+        Self::open(&documented.unwrap_or_else(|| suite::default().documented()))
+    }
+
+    /// Makes the cluster whole: every host up, connected and without settings of a test, etcd
     /// healthy, no metadata set at run time, no unit marked as failed.
     ///
     /// # Errors
@@ -54,7 +64,7 @@ impl Cluster {
             if host.number() <= self.etcd_members() {
                 host.read(["systemctl", "start", "etcd.service"])?;
             }
-            fleet::restore_settings(self, host)
+            fleet::restore_settings(host)
         })?;
         if self.store() == Store::Embedded {
             return Ok(());

@@ -18,6 +18,12 @@ pub(crate) const CLUSTER: &str = "FLEET_TESTBED_CLUSTER";
 /// Tells them which one has a single host with an embedded store.
 pub(crate) const ALONE: &str = "FLEET_TESTBED_ALONE";
 
+/// Tells them which one has three hosts that booted from a document of an example.
+pub(crate) const DOCUMENTED: &str = "FLEET_TESTBED_DOCUMENTED";
+
+/// That document.
+const DOCUMENT: &str = "cloud-config/examples/etcd-fleet-announcer.yml";
+
 /// Hosts of the functional tests: a member may be lost with three left.
 pub(crate) const HOSTS: u8 = 4;
 
@@ -41,9 +47,10 @@ const ON_HOSTS: [&str; 2] = ["systemd::contract::dbus::", "systemd::dbus::real::
 ///
 /// A step before the functional tests failed.
 pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCode, Error> {
-    let alone = &cluster.alone();
+    let (alone, documented) = (&cluster.alone(), &cluster.documented());
     privilege::run_as_root(cluster, ["down"])?;
     privilege::run_as_root(alone, ["down"])?;
+    privilege::run_as_root(documented, ["down"])?;
     privilege::run_as_root(cluster, ["install"])?;
     check("formatting", cargo(["fmt", "--all", "--check"]))?;
     let features = "fleet-tests/functional,fleet-tests/hollow,fleetd/real-systemd";
@@ -58,17 +65,21 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCod
     let tests = executable(FUNCTIONAL, build.into_iter().chain(["--test", FUNCTIONAL]))?;
     ui::say(format_args!("Booting {HOSTS} hosts and a single one for the functional tests"));
     let booted = assemble(cluster, &binaries, format!("--hosts={HOSTS}"))
-        .and_then(|()| assemble(alone, &binaries, "--store=embedded".to_owned()));
+        .and_then(|()| assemble(alone, &binaries, "--store=embedded".to_owned()))
+        .and_then(|()| {
+            let document = source::root().join(DOCUMENT);
+            assemble(documented, &binaries, format!("--user-data={}", document.display()))
+        });
     let status = booted.and_then(|()| {
         let mut line = privilege::as_root(Path::new("/usr/bin/env"))?;
         line.arg(format!("{CLUSTER}={cluster}")).arg(format!("{CONTRACT}={}", contract.display()));
-        line.arg(format!("{ALONE}={alone}"));
+        line.arg(format!("{ALONE}={alone}")).arg(format!("{DOCUMENTED}={documented}"));
         line.arg(tests).arg("--test-threads=1").args(filter);
         line.status().map_err(|source| {
             command::CommandError::Start { line: command::line(&line), source }.into()
         })
     });
-    let removed = [cluster, alone].map(|name| privilege::run_as_root(name, ["down"]));
+    let removed = [cluster, alone, documented].map(|name| privilege::run_as_root(name, ["down"]));
     let passed = status?.success();
     removed.into_iter().collect::<Result<(), _>>()?;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -9,6 +9,7 @@ mod http;
 
 mod api;
 mod client;
+mod cloud_config;
 mod config;
 mod conflicts;
 mod connectivity;

@@ -87,12 +87,16 @@ fn a_store_restored_from_an_older_backup_is_followed_once_an_operator_says_so() 
         });
     }
 
+    let member =
+        |host: Host| format!("{}=http://{}:2380", host.machine_id().unwrap(), host.address());
+    let members = fleet.hosts().into_iter().map(member).collect::<Vec<_>>().join(",");
     for host in fleet.hosts() {
         host.read(["systemctl", "stop", "etcd"]).unwrap();
         host.write("/root/backup", &backup).unwrap();
     }
     for host in fleet.hosts() {
-        host.read(["sh", "-c", RESTORE]).unwrap();
+        let url = format!("http://{}:2380", host.address());
+        host.read(["sh", "-c", RESTORE, "sh", &members, &url]).unwrap();
     }
     for host in fleet.hosts() {
         host.read(["systemctl", "start", "--no-block", "etcd"]).unwrap();
@@ -134,16 +138,16 @@ fn a_store_restored_from_an_older_backup_is_followed_once_an_operator_says_so() 
     });
 }
 
-/// Replaces the data of a member that is stopped by those of the backup, with the options of its
-/// service.
+/// Replaces the data of a member that is stopped by those of the backup; `$1` are all members, `$2`
+/// is the URL of this one.
 const RESTORE: &str = r#"
 set -eu
-options=$(systemctl show --property=ExecStart etcd | tr ' ' '\n' \
-    | grep -E '^--(name|initial-cluster|initial-cluster-token|initial-advertise-peer-urls)=')
-rm -rf /var/lib/etcd/member /var/lib/etcd/restored
-etcdctl snapshot restore /root/backup --data-dir=/var/lib/etcd/restored $options
-mv /var/lib/etcd/restored/member /var/lib/etcd/member
-rm -rf /var/lib/etcd/restored /root/backup
+rm -rf /var/lib/etcd/default
+# What told them apart from other clusters was where they found each other.
+token=$(systemctl show --property=Environment etcd | tr ' ' '\n' | sed -n 's/^ETCD_DISCOVERY=//p')
+etcdctl snapshot restore /root/backup --data-dir=/var/lib/etcd/default \
+    --initial-cluster-token="$token" --name="$(cat /etc/machine-id)" --initial-cluster="$1" --initial-advertise-peer-urls="$2"
+rm -f /root/backup
 chown -R etcd: /var/lib/etcd
 "#;
 
