@@ -274,22 +274,28 @@ impl Systemd {
 
     /// What systemd has said of jobs since, such as `Stopping hello.service`.
     pub(crate) fn jobs_since(&self, cursor: &str) -> Vec<String> {
-        let journal = self.journal_of_systemd("--output=cat", cursor);
-        let job = |line: &str| {
-            let mut words = line.split_whitespace();
+        let job = |(_, message): &(f64, String)| {
+            let mut words = message.split_whitespace();
             let verb =
                 words.next().filter(|verb| ["Started", "Stopping", "Stopped"].contains(verb))?;
             let unit = words.next()?.trim_end_matches('.');
             Some(format!("{verb} {unit}"))
         };
-        journal.lines().filter_map(job).collect()
+        self.said_by_systemd(cursor).iter().filter_map(job).collect()
     }
 
-    /// What systemd has written into the journal since, all of it.
-    pub(crate) fn journal_of_systemd(&self, output: &str, cursor: &str) -> String {
+    /// What systemd has written into the journal since, and when in seconds since 1970.
+    pub(crate) fn said_by_systemd(&self, cursor: &str) -> Vec<(f64, String)> {
         // What has happened may be on its way into the journal still.
         self.read(["journalctl", "--sync"]).unwrap();
-        self.read(["journalctl", "_PID=1", output, cursor]).unwrap()
+        // Not filtered by journalctl, which of systemd 252 skips the first match after a cursor.
+        let journal = self.read(["journalctl", "--output=short-unix", cursor]).unwrap();
+        let said = |line: &str| {
+            let (origin, message) = line.split_once(" systemd[1]: ")?;
+            let (time, _host) = origin.split_once(' ')?;
+            Some((time.parse().ok()?, message.to_owned()))
+        };
+        journal.lines().filter_map(said).collect()
     }
 
     /// Whether systemd shows the unit active.

@@ -20,16 +20,13 @@ type Job = (f64, String);
 
 /// What systemd has said of a unit since, such as `Stopped`, and when. All hosts have one clock.
 fn jobs_of(host: &Systemd, unit: &str, cursor: &str) -> Vec<Job> {
-    let journal = host.journal_of_systemd("--output=short-unix", cursor);
-    let job = |line: &str| {
-        let (time, rest) = line.split_once(' ')?;
-        let (_, message) = rest.split_once("systemd[1]: ")?;
+    let job = |(time, message): (f64, String)| {
         let (verb, of) = message.split_once(' ')?;
         let known = ["Starting", "Started", "Stopping", "Stopped"].contains(&verb);
         (known && of.split([' ', '.']).next() == unit.split('.').next())
-            .then(|| Some((time.parse().ok()?, verb.to_owned())))?
+            .then(|| (time, verb.to_owned()))
     };
-    journal.lines().filter_map(job).collect()
+    host.said_by_systemd(cursor).into_iter().filter_map(job).collect()
 }
 
 fn verbs(jobs: &[Job]) -> Vec<&str> {
