@@ -1,8 +1,10 @@
 //! The pages in `docs/man`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
+
+use fleetd::config::Key;
 
 fn written() -> BTreeMap<String, String> {
     let files = fs::read_dir(crate::directory()).unwrap().map(|file| file.unwrap().path());
@@ -21,6 +23,13 @@ fn the_pages_are_those_that_the_programs_make_today() {
     for (name, text) in &made {
         assert_eq!(written[name], *text, "{name} is stale; run: cargo run -p fleet-pages");
     }
+}
+
+#[test]
+fn user_data_can_say_each_setting_of_fleetd_and_no_other() {
+    let said: BTreeSet<&str> = cloud_config::document::fleet_options().collect();
+
+    assert_eq!(said, Key::ALL.into_iter().map(Key::name).collect());
 }
 
 /// Programs that find fault with pages, as far as the machine has them.

@@ -11,7 +11,7 @@ pub(super) fn add(text: &str, place: impl Display, found: &mut Found) -> Result<
         text: text.to_owned(),
         style: Style::Plain,
         binary: false,
-        missing: Vec::new(),
+        tokens: Vec::new(),
     };
     let loaded = load(text, 0, scalar)
         .map_err(|error| SourceError::form(&place, format!("is not YAML: {error}")))?;

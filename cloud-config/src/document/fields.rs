@@ -219,8 +219,9 @@ impl Reader<'_> {
             self.wrong_type(at, wanted);
             return None;
         };
-        for missing in &scalar.missing {
-            self.problems.push(tokens::unresolved(*missing, &at.path, self.facts));
+        for token in scalar.tokens.iter().filter(|token| !token.is_known) {
+            let problem = tokens::unresolved(token.position, token.name, &at.path, self.facts);
+            self.problems.push(problem);
         }
         Some(scalar)
     }

@@ -31,6 +31,11 @@ pub use read::{MAX_BYTES, Read, Script, read};
 
 use crate::problem::Position;
 
+/// Names of the options of `coreos.fleet`: the settings of fleetd.
+pub fn fleet_options() -> impl Iterator<Item = &'static str> {
+    sections::FLEET.options.iter().map(|(name, _)| *name)
+}
+
 /// A cloud-config document, tokens resolved and content decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CloudConfig {

@@ -128,7 +128,7 @@ const ETCD2_OPTIONS: [(&str, Kind); 41] = [
     ("wal_dir", Kind::Text),
 ];
 
-const FLEET_OPTIONS: [(&str, Kind); 24] = [
+const FLEET_OPTIONS: [(&str, Kind); 27] = [
     ("agent_ttl", Kind::Text),
     ("authorized_keys_file", Kind::Text),
     ("disable_engine", Kind::Truth),
@@ -147,6 +147,9 @@ const FLEET_OPTIONS: [(&str, Kind); 24] = [
     ("verbosity", Kind::Whole),
     ("verify_units", Kind::Truth),
     // Beyond fleet 1.0, or of no use any more; fleetd knows them all.
+    ("api_cafile", Kind::Text),
+    ("api_certfile", Kind::Text),
+    ("api_keyfile", Kind::Text),
     ("disable_watches", Kind::Truth),
     ("enable_grpc", Kind::Truth),
     ("insecure_tcp", Kind::Truth),

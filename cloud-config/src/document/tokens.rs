@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::facts::Facts;
 use crate::problem::{Position, Problem};
-use crate::yaml::{Missing, Scalar, Style};
+use crate::yaml::{Scalar, Style, Token};
 
 /// The tokens. A backslash before one makes it plain text, and disappears.
 const TOKENS: [&str; 4] = ["$public_ipv4", "$private_ipv4", "$public_ipv6", "$private_ipv6"];
@@ -72,11 +72,12 @@ impl Hidden {
         }
         let first = self.places.partition_point(|(index, ..)| *index < range.start);
         let within = self.places.iter().skip(first).take_while(|(index, ..)| *index < range.end);
-        let missing = within
-            .filter(|(.., token)| value(facts, *token).is_none())
-            .map(|(_, position, token)| Missing { position: *position, token: TOKENS[*token] })
-            .collect();
-        Scalar { text, style: Style::Text, binary: false, missing }
+        let tokens = within.map(|(_, position, token)| Token {
+            position: *position,
+            name: TOKENS[*token],
+            is_known: value(facts, *token).is_some(),
+        });
+        Scalar { text, style: Style::Text, binary: false, tokens: tokens.collect() }
     }
 }
 
@@ -92,8 +93,7 @@ pub(super) fn substitute(script: &[u8], facts: &Facts, problems: &mut Vec<Proble
             Some(value) => result.extend_from_slice(value.as_bytes()),
             None => {
                 let position = position_of(script, found.bytes.start);
-                let missing = Missing { position, token: TOKENS[found.token] };
-                problems.push(unresolved(missing, "", facts));
+                problems.push(unresolved(position, TOKENS[found.token], "", facts));
             }
         }
     }
@@ -102,9 +102,8 @@ pub(super) fn substitute(script: &[u8], facts: &Facts, problems: &mut Vec<Proble
 }
 
 /// The error for a token without a value.
-pub(super) fn unresolved(missing: Missing, path: &str, facts: &Facts) -> Problem {
-    let Missing { position, token } = missing;
-    let variable = format!("COREOS_{}", token.trim_start_matches('$').to_ascii_uppercase());
+pub(super) fn unresolved(position: Position, token: &str, path: &str, facts: &Facts) -> Problem {
+    let variable = variable(token);
     let tried = match facts.tried.as_slice() {
         [] => String::new(),
         tried => format!(" (looked in {})", tried.join(", ")),
@@ -114,6 +113,11 @@ pub(super) fn unresolved(missing: Missing, path: &str, facts: &Facts) -> Problem
          write `\\{token}` for these very characters"
     );
     Problem::error(position, path, text)
+}
+
+/// The variable in /etc/environment that has what a token stands for.
+pub(super) fn variable(token: &str) -> String {
+    format!("COREOS_{}", token.trim_start_matches('$').to_ascii_uppercase())
 }
 
 /// Line and column of a byte of a text that may not be UTF-8.

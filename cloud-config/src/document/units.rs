@@ -3,7 +3,9 @@
 use fleet_units::{UnitKind, UnitName, nearest};
 
 use super::fields::{At, Fields, Known, Reader, quote};
-use super::{DropIn, Unit, UnitCommand, unit_text};
+use super::{DropIn, Unit, UnitCommand, tokens, unit_text};
+use crate::problem::Problem;
+use crate::yaml::Value;
 
 const KEYS: Known = Known::only(&[
     "name", "content", "runtime", "mask", "enable", "command", "drop_ins", "cluster",
@@ -198,9 +200,25 @@ fn check_cluster(reader: &mut Reader<'_>, item: &At<'_>, fields: &Fields<'_>, un
             reader.warning(at, "is ignored, as `cluster: true` leaves the unit to the cluster");
         }
     }
+    if let Some(at) = fields.get("content") {
+        check_sameness(reader, at);
+    }
     if let Some(at) = fields.get("command")
         && unit.command.is_some_and(|command| command != UnitCommand::Start)
     {
         reader.error(at, "a unit of the cluster can only be told to `start`, or nothing");
     }
+}
+
+/// All hosts that have the document offer its unit to the cluster, and one of them is first.
+fn check_sameness(reader: &mut Reader<'_>, at: &At<'_>) {
+    let Value::Scalar(scalar) = &at.node.value else { return };
+    let Some(token) = scalar.tokens.first() else { return };
+    let (name, variable) = (token.name, tokens::variable(token.name));
+    let text = format!(
+        "`{name}` is another address on each host, and the cluster takes the unit of whichever \
+         host comes first: for the address of the host that runs it, write \
+         `EnvironmentFile=/etc/environment` and `${{{variable}}}`"
+    );
+    reader.problems.push(Problem::warning(token.position, at.path.as_str(), text));
 }

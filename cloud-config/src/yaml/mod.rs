@@ -40,15 +40,17 @@ pub(crate) struct Scalar {
     pub(crate) style: Style,
     /// Whether `!!binary` is before it.
     pub(crate) binary: bool,
-    /// Tokens in it that stand for addresses that nobody knows.
-    pub(crate) missing: Vec<Missing>,
+    /// Tokens in it that stand for addresses of the host.
+    pub(crate) tokens: Vec<Token>,
 }
 
-/// A token without a value, and where it is.
+/// A token, and where it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Missing {
+pub(crate) struct Token {
     pub(crate) position: Position,
-    pub(crate) token: &'static str,
+    pub(crate) name: &'static str,
+    /// Whether the address is known that it stands for.
+    pub(crate) is_known: bool,
 }
 
 /// How a scalar is written.

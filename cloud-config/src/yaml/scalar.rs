@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn plain(text: &str) -> Scalar {
-        Scalar { text: text.to_owned(), style: Style::Plain, binary: false, missing: Vec::new() }
+        Scalar { text: text.to_owned(), style: Style::Plain, binary: false, tokens: Vec::new() }
     }
 
     #[test]
