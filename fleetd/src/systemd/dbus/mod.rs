@@ -8,6 +8,7 @@ mod call;
 mod followers;
 mod jobs;
 mod name;
+mod private;
 mod proxy;
 mod reader;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::super::contract::real::DbusHost;
 use super::super::contract::{HANGS, Host, RUNS, changed, clean, hear, linked, start, stop};
 use super::super::{JobResult, OwnJob, Signal, Systemd};
+use super::private;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -22,6 +23,13 @@ async fn follows(host: &DbusHost, signals: &mut mpsc::Receiver<Signal>) {
     assert_eq!(start(host.systemd(), &unit).await, Some(JobResult::Done));
     hear(signals, &changed(&unit, "active", "running")).await;
     clean(host, &[unit]).await;
+}
+
+#[tokio::test]
+async fn root_asks_without_the_bus_in_between_unless_told_otherwise() {
+    let owner = |host: &DbusHost| host.systemd().current.borrow().clone().unwrap().owner;
+    assert_eq!(owner(&DbusHost::new().await), private::OWNER);
+    assert_ne!(owner(&DbusHost::on_bus().await), private::OWNER);
 }
 
 #[tokio::test]

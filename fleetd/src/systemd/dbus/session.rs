@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use tracing::debug;
+use tracing::info;
 use zbus::fdo::DBusProxy;
 use zbus::names::{BusName, WellKnownName};
 use zbus::proxy::CacheProperties;
@@ -12,7 +12,7 @@ use zbus::{Connection, MessageStream, OwnedObjectPath, connection};
 use super::super::SystemdError;
 use super::call::{DEADLINE, Question};
 use super::proxy::{JobProxy, ManagerProxy, UnitProxy};
-use super::{Bus, signal};
+use super::{Bus, private, signal};
 
 /// Messages that zbus holds for the reader. A full queue holds up answers as well; the reader
 /// never waits for one, so this only evens out bursts.
@@ -37,7 +37,7 @@ impl Session {
         if let Some(socket) = private_socket(bus).filter(|socket| socket.exists()) {
             match Self::connect_directly(socket).await {
                 Ok(made) => return Ok(made),
-                Err(error) => debug!(%error, "Asking systemd over the bus"),
+                Err(error) => info!(%error, "Asking systemd over the bus"),
             }
         }
         let builder = match bus {
@@ -50,13 +50,11 @@ impl Session {
     /// The way of systemctl: nobody is in between, and systemd need not ask the bus who calls and
     /// watch whether the caller stays, which is most of what a start of a unit costs it.
     async fn connect_directly(socket: &Path) -> zbus::Result<(Self, MessageStream)> {
-        let address = format!("unix:path={}", socket.display());
-        let builder = connection::Builder::address(address.as_str());
-        let connection = builder.p2p().max_queued(QUEUED).build().await?;
+        let connection = private::open(socket).await?.max_queued(QUEUED).build().await?;
         let manager = manager(&connection).await?;
         let messages = MessageStream::from(&connection);
         manager.subscribe().await?;
-        Ok((Self { manager, owner: signal::SYSTEMD.to_owned(), connection }, messages))
+        Ok((Self { manager, owner: private::OWNER.to_owned(), connection }, messages))
     }
 
     async fn connect_over_bus(
