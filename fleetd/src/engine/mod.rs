@@ -23,7 +23,7 @@ use tracing::{info, warn};
 use self::election::Term;
 use self::leading::{Event, Leading, Reaction};
 use crate::metrics::EngineMetrics;
-use crate::registry::follow::{Follower, Update};
+use crate::registry::follow::Follower;
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::{Commit, Selection, Store, StoreError};
 
@@ -59,10 +59,6 @@ enum End {
     Outdated,
     Doubted,
 }
-
-/// The next update together with who waits for it. Kept from one event to the next: a list that
-/// takes longer than a beat must not begin anew with each beat.
-type Next<S> = Pin<Box<dyn Future<Output = (Follower<S>, Update)> + Send>>;
 
 type InFlight = Pin<Box<dyn Future<Output = Result<Commit, StoreError>> + Send>>;
 
@@ -126,9 +122,9 @@ impl<S: Store> Engine<S> {
     ) -> End {
         let everything = || {
             let prefix = self.settings.prefix.as_str().to_owned();
-            following(Follower::new(self.store.clone(), Selection::Prefix(prefix)))
+            Follower::new(self.store.clone(), Selection::Prefix(prefix))
         };
-        let mut next = everything();
+        let mut follower = everything();
         let mut leading =
             Leading::new(self.settings.clone(), term.created, vouched, Instant::now())
                 .observed_by(self.metrics.clone());
@@ -144,10 +140,7 @@ impl<S: Store> Engine<S> {
                     in_flight = None;
                     Event::Committed(outcome)
                 }
-                (follower, update) = &mut next => {
-                    next = following(follower);
-                    Event::Update(update)
-                }
+                update = follower.next() => Event::Update(update),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Event::Tick,
                 _ = beat.tick() => Event::Tick,
             };
@@ -163,7 +156,7 @@ impl<S: Store> Engine<S> {
                     let store = self.store.clone();
                     in_flight = Some(Box::pin(async move { store.commit(transaction).await }));
                 }
-                Reaction::Relist => next = everything(),
+                Reaction::Relist => follower = everything(),
                 Reaction::Deposed => {
                     warn!("Another engine leads");
                     return End::Deposed;
@@ -176,13 +169,6 @@ impl<S: Store> Engine<S> {
             }
         }
     }
-}
-
-fn following<S: Store>(mut follower: Follower<S>) -> Next<S> {
-    Box::pin(async move {
-        let update = follower.next().await;
-        (follower, update)
-    })
 }
 
 /// Waits for the transaction under way; for ever if there is none.

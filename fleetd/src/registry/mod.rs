@@ -1,5 +1,5 @@
-//! fleet's documents in the store: what is written under which key, in which form, and the
-//! transactions that change it. Everything above speaks of units and machines, never of keys.
+//! fleet's documents in the store: what is written under which key, in which form.
+//! Everything above speaks of units and machines, never of keys.
 
 pub mod document;
 pub mod follow;
