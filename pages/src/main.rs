@@ -17,15 +17,25 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes all pages, and removes those of commands that are gone.
+/// Writes all pages. Files of others may be there: nothing is removed.
 fn write(directory: &Path) -> io::Result<()> {
-    let pages = fleet_pages::pages()?;
     fs::create_dir_all(directory)?;
-    for file in fs::read_dir(directory)? {
-        let file = file?;
-        if !file.file_name().to_str().is_some_and(|name| pages.contains_key(name)) {
-            fs::remove_file(file.path())?;
-        }
-    }
+    let pages = fleet_pages::pages()?;
     pages.iter().try_for_each(|(name, text)| fs::write(directory.join(name), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_have_beside_the_pages_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("other.1"), "theirs").unwrap();
+        fs::create_dir(directory.path().join("de")).unwrap();
+        write(directory.path()).unwrap();
+        assert_eq!(fs::read_to_string(directory.path().join("other.1")).unwrap(), "theirs");
+        assert!(directory.path().join("de").is_dir());
+        assert!(directory.path().join("fleetctl.1").is_file());
+    }
 }
