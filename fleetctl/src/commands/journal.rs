@@ -9,7 +9,7 @@ use super::patterns::{Expanded, Scope, expand};
 use super::whereabouts::{MachineArgs, Map, goals};
 use crate::client::Client;
 use crate::error::CommandError;
-use crate::ssh::{Program, Ssh, follow};
+use crate::ssh::{Program, Ssh};
 use crate::ui::Ui;
 
 /// Print the journal of a unit, from its machines
@@ -73,7 +73,7 @@ pub(crate) async fn journal(
     let done = match programs.as_slice() {
         [] => Ok(()),
         [only] if words.len() == 1 => Err(ssh.turn_into(&only.line)),
-        _ if args.follow => follow(programs, ui).await,
+        _ if args.follow => ssh.follow(programs, ui).await,
         programs => ssh.in_turn(programs, true, ui),
     };
     ended.and(done)

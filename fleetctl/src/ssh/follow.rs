@@ -32,7 +32,7 @@ type Source = Pin<Box<dyn Stream<Item = Result<(String, News), CommandError>>>>;
 
 /// Runs programs at once and prints their lines, until all have ended or a signal ends us. The first
 /// that does not end well counts.
-pub(crate) async fn follow(programs: Vec<Program>, ui: &Ui) -> Result<(), CommandError> {
+pub(super) async fn follow(programs: Vec<Program>, ui: &Ui) -> Result<(), CommandError> {
     let sources: Result<Vec<Source>, CommandError> = programs.into_iter().map(source).collect();
     let mut news = stream::select_all(sources?);
     let no_signal = |error| CommandError::doing("Error waiting for signals", error);

@@ -63,7 +63,8 @@ pub(super) fn proxy_command(words: &[String]) -> String {
     let words: Vec<String> = words
         .iter()
         .map(|word| match word.as_str() {
-            TARGET => word.clone(),
+            // Not plain words, and ssh expands them between quotes, too.
+            TARGET => format!("'{TARGET}'"),
             word => quoted(&word.replace('%', "%%")),
         })
         .collect();
@@ -161,8 +162,22 @@ mod tests {
         let words = words.map(str::to_owned);
         assert_eq!(
             proxy_command(&words),
-            r"a-b 'a\x2db.service' 'it'\''s' '' '100%%' '$HOME' [%h]:%p"
+            r"a-b 'a\x2db.service' 'it'\''s' '' '100%%' '$HOME' '[%h]:%p'"
         );
+    }
+
+    #[test]
+    fn a_shell_takes_the_target_of_a_proxy_for_no_pattern_of_files() {
+        let words = ["printf", "%s", TARGET].map(str::to_owned);
+        let command = proxy_command(&words);
+        // As ssh expands it.
+        let command = command.replace("%h", "10.0.0.1").replace("%p", "22").replace("%%", "%");
+        let directory = tempfile::tempdir().unwrap();
+        // Other shells take a pattern that matches nothing for itself; zsh refuses the line.
+        std::fs::write(directory.path().join("1:22"), "").unwrap();
+        let mut shell = std::process::Command::new("sh");
+        let ended = shell.args(["-c", &command]).current_dir(directory.path()).output().unwrap();
+        assert_eq!(String::from_utf8(ended.stdout).unwrap(), "[10.0.0.1]:22");
     }
 
     #[test]

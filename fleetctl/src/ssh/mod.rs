@@ -10,7 +10,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 
 pub(crate) use address::Address;
-pub(crate) use follow::{Program, follow};
+pub(crate) use follow::Program;
 
 use crate::client::Endpoint;
 use crate::error::CommandError;
@@ -127,7 +127,8 @@ impl<'a> Ssh<'a> {
 
     /// Runs a program and gives what it prints; of one that does not end well, why.
     pub(crate) async fn printed(&self, program: &Program) -> Result<String, CommandError> {
-        let Some(command) = self.command(&program.line) else { return Ok(String::new()) };
+        let line = self.unattended(program.line.clone());
+        let Some(command) = self.command(&line) else { return Ok(String::new()) };
         let mut command = tokio::process::Command::from(command);
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
         let output = output.map_err(|error| cannot_run(&program.line, error))?;
@@ -142,6 +143,21 @@ impl<'a> Ssh<'a> {
             code(output.status),
             last.trim()
         )))
+    }
+
+    /// Runs programs at once and prints their lines as they come; see [`follow::follow`].
+    pub(crate) async fn follow(&self, programs: Vec<Program>, ui: &Ui) -> Result<(), CommandError> {
+        let unattended =
+            |program: Program| Program { line: self.unattended(program.line), ..program };
+        follow::follow(programs.into_iter().map(unattended).collect(), ui).await
+    }
+
+    /// Keeps ssh from asking on the terminal, where several would ask at once.
+    fn unattended(&self, mut line: Vec<String>) -> Vec<String> {
+        if line.first() == Some(&self.settings.program) {
+            line.splice(1..1, ["-o", "BatchMode=yes"].map(str::to_owned));
+        }
+        line
     }
 
     /// Becomes a program, so that signals, terminal and exit code are its own; comes back only if

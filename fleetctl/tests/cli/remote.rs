@@ -60,7 +60,9 @@ fn a_journal_comes_from_the_machine_of_the_unit_as_asked_for() {
 fn journals_of_several_machines_are_followed_together_and_each_line_names_its_machine() {
     let directory = tempfile::tempdir().unwrap();
     let ssh = program(&directory, "ssh", 1);
-    let ended = short(&run(script("m1"), &ssh, &["journal", "-f", "all"]));
+    let ended = run(script("m1"), &ssh, &["journal", "-f", "all"]);
+    assert_eq!(ended.matches(": ssh -o BatchMode=yes ").count(), 2);
+    let ended = short(&ended);
     let mut lines: Vec<&str> = ended.lines().collect();
     lines.sort_unstable();
     insta::assert_snapshot!(lines.join("\n"), @r#"

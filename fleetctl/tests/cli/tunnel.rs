@@ -77,7 +77,7 @@ fn machines_are_reached_through_the_same_connection() {
     let log = home.log();
     insta::assert_snapshot!(format!("{ended}\n{}", log.lines().last().unwrap()), @r#"
     exit 5
-    -o StrictHostKeyChecking=ask -o UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ProxyCommand=HOME/ssh -o StrictHostKeyChecking=ask -o 'UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts' -o ConnectTimeout=10 -o ServerAliveInterval=15 -S HOME/.fleetctl/tunnel -W [%h]:%p -p 2222 -l core -- bastion -l core -- 10.0.0.2 uptime
+    -o StrictHostKeyChecking=ask -o UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ProxyCommand=HOME/ssh -o StrictHostKeyChecking=ask -o 'UserKnownHostsFile=~/.fleetctl/known_hosts ~/.ssh/known_hosts' -o ConnectTimeout=10 -o ServerAliveInterval=15 -S HOME/.fleetctl/tunnel -W '[%h]:%p' -p 2222 -l core -- bastion -l core -- 10.0.0.2 uptime
     "#);
 }
 
