@@ -8,7 +8,7 @@ use fleet_units::api::v2::{Copy, UnitDetail};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::whereabouts::{MachineArgs, Map};
+use super::whereabouts::{MachineArgs, Map, only};
 use super::{copies, name_of};
 use crate::client::{CONCURRENT, Client};
 use crate::error::CommandError;
@@ -57,7 +57,13 @@ pub(super) async fn status_json(
     let mut worst = 0;
     for mut unit in details {
         if let Some(id) = &machine.machine {
-            unit.machines.retain(|copy| copy.machine.starts_with(id.as_str()));
+            match only(unit.machines, |copy| &copy.machine, &unit.name, id) {
+                Ok(copies) => unit.machines = copies,
+                Err(error) => {
+                    ended = ended.and(Err(error.tell(ui)));
+                    continue;
+                }
+            }
         }
         let answers = answers(&unit, &map, ssh).await;
         worst = if worst == 0 { code(&answers) } else { worst };

@@ -94,16 +94,25 @@ pub(super) fn chosen(
         return Err(CommandError::failed(what));
     }
     match &args.machine {
-        Some(id) => only(holders, name, id),
+        Some(id) => {
+            let machines = only(holders.machines, |machine| machine, name.as_str(), id)?;
+            Ok(Holders { machines, ..holders })
+        }
         None => Ok(holders),
     }
 }
 
-fn only(holders: Holders, name: &UnitName, id: &str) -> Result<Holders, CommandError> {
-    let found = holders.machines.into_iter().filter(|machine| machine.starts_with(id));
-    let machines: Vec<String> = found.collect();
-    match machines.as_slice() {
-        [_] => Ok(Holders { machines, ..holders }),
+/// Chooses the one whose machine has an id that begins so, of all that are there of a unit.
+pub(super) fn only<T>(
+    mut copies: Vec<T>,
+    machine: impl Fn(&T) -> &String,
+    name: &str,
+    id: &str,
+) -> Result<Vec<T>, CommandError> {
+    // Nothing is what a variable holds that was never set, and means no machine.
+    copies.retain(|copy| !id.is_empty() && machine(copy).starts_with(id));
+    match copies.as_slice() {
+        [_] => Ok(copies),
         [] => Err(CommandError::failed(format!(
             "Unit {name} is not on a machine whose id begins with \"{id}\"."
         ))),
@@ -160,21 +169,20 @@ mod tests {
 
     fn shown(id: &str) -> String {
         let machines = ["8145ebb7", "8145ffff", "113f16a7"].map(str::to_owned).to_vec();
-        let name = UnitName::from_argument("all").unwrap();
-        let desired = TargetState::Launched;
-        match only(Holders { machines, lacking: None, global: true, desired }, &name, id) {
-            Ok(holders) => holders.machines.join(" "),
+        match only(machines, |machine| machine, "all.service", id) {
+            Ok(machines) => machines.join(" "),
             Err(error) => error.to_string(),
         }
     }
 
     #[test]
     fn a_machine_is_chosen_by_the_beginning_of_its_id_if_that_means_one() {
-        insta::assert_snapshot!(["11", "8145f", "8145", "2"].map(shown).join("\n"), @r#"
+        insta::assert_snapshot!(["11", "8145f", "8145", "2", ""].map(shown).join("\n"), @r#"
         113f16a7
         8145ffff
         Unit all.service is on more than one machine whose id begins with "8145".
         Unit all.service is not on a machine whose id begins with "2".
+        Unit all.service is not on a machine whose id begins with "".
         "#);
     }
 }

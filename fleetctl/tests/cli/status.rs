@@ -207,6 +207,37 @@ fn programs_get_what_fleet_knows_and_what_systemd_says() {
 }
 
 #[test]
+fn programs_too_are_told_that_no_machine_is_meant_or_more_than_one() {
+    let unit = r#"{"units":[{"name":"a.service","uid":4,"generation":1,"desiredState":"launched","currentState":"launched","machines":[{"machine":"m1"},{"machine":"m3"}]}]}"#;
+    let script = || script("m1").on("GET /fleet/v2/units", 200, unit);
+    let wrong = ["x", "m", ""].map(|id| {
+        let words = ["status", "--json", "--machine", id, "a"];
+        run(script(), "ssh", &words)
+    });
+    insta::assert_snapshot!(wrong.join("\n"), @r#"
+    []
+    ! Unit a.service is not on a machine whose id begins with "x".
+    exit 1
+    []
+    ! Unit a.service is on more than one machine whose id begins with "m".
+    exit 1
+    []
+    ! Unit a.service is not on a machine whose id begins with "".
+    exit 1
+    "#);
+}
+
+#[test]
+fn who_asks_several_machines_at_once_is_asked_for_no_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let ssh = systemctl_show(&directory, "ActiveState=active\\nStatusText=%s\\n' \"$*\" #");
+    let state = r#"{"states":[{"name":"a.service","machineID":"m1"}]}"#;
+    let script = script("m1").on("GET /fleet/v1/state?unitName=a.service", 200, state);
+    let told = run(script, &ssh, &["status", "--json", "a"]);
+    assert!(told.contains(r#""StatusText": "-o BatchMode=yes "#), "{told}");
+}
+
+#[test]
 fn a_unit_that_waits_for_a_place_has_obstacles_in_place_of_copies() {
     let unit = r#"{"units":[{"name":"a.service","uid":4,"desiredState":"launched","currentState":"inactive","obstacles":[{"machine":"m1","address":"10.0.0.1","reason":"lacks disk=ssd"}]}]}"#;
     let script = script("m1").on("GET /fleet/v2/units", 200, unit);
