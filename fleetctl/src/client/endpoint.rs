@@ -44,6 +44,15 @@ impl Endpoint {
         }
     }
 
+    /// Gives the scheme of addresses there; 1.0 shows those of a socket as of http.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self {
+            Self::Unix(_) | Self::Tcp { .. } => "http",
+            Self::Tls { .. } => "https",
+            Self::Piped(pipe) => pipe.far.scheme(),
+        }
+    }
+
     /// Gives what stands in the `Host` header.
     pub(crate) fn authority(&self) -> String {
         match self {

@@ -140,7 +140,8 @@ impl<'a> Client<'a> {
         let mut entries = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            let token_query = token.map(|token| format!("nextPageToken={}", encoded(&token)));
+            let token_query =
+                token.as_ref().map(|token| format!("nextPageToken={}", encoded(token)));
             let query: Vec<&str> = [Some(query), token_query.as_deref()]
                 .into_iter()
                 .flatten()
@@ -154,6 +155,11 @@ impl<'a> Client<'a> {
             let (page, next) = self.decode::<P>(&answer)?.split();
             entries.extend(page);
             match next {
+                // Else this would never end.
+                Some(next) if token.as_ref() == Some(&next) => {
+                    let what = "the same page of a list over and over";
+                    return Err(ClientError::not_fleet(&self.endpoint, what));
+                }
                 Some(next) => token = Some(next),
                 None => return Ok(entries),
             }
@@ -185,7 +191,7 @@ impl<'a> Client<'a> {
     }
 
     fn base(&self) -> String {
-        format!("http://{}", self.endpoint.authority())
+        format!("{}://{}", self.endpoint.scheme(), self.endpoint.authority())
     }
 
     fn decode<T: Document>(&self, answer: &Answer) -> Result<T, ClientError> {

@@ -11,6 +11,10 @@ use crate::commands::all;
 use crate::program::Fleetctl;
 use crate::server::Script;
 
+/// A page of each list, behind which the same comes.
+const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 65\r\n\r\n\
+    {\"machines\":[],\"states\":[],\"units\":[],\"nextPageToken\":\"ZAABAA==\"}";
+
 /// What somebody who is not fleet does once it was asked.
 #[derive(Clone, Copy)]
 enum Manner {
@@ -130,6 +134,7 @@ fn each_kind_of_stranger_is_one_sentence_with_the_address_and_exit_1() {
         ("TLS", says("\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{16}")),
         ("hangs up", says("")),
         ("hangs up in a body", says("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{")),
+        ("the same page for ever", says(PAGE)),
         ("keeps silent", stays("")),
         ("keeps silent in a head", stays("HTTP/1.1 200 OK\r\nContent-Le")),
         ("keeps silent in a body", stays("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{")),
@@ -161,4 +166,15 @@ fn requests_are_told_on_demand() {
     ! DEBUG HTTP GET http://domain-sock/fleet/v2/health 404 Not Found
     exit 0
     "#);
+}
+
+#[test]
+fn requests_over_tls_are_told_as_such() {
+    let endpoint = somebody(Manner::Says("")).replace("http:", "https:");
+    let words = ["--endpoint", &endpoint, "--request-timeout=30", "--debug", "list-machines"];
+    let told = Fleetctl::new(&words).run().err();
+    assert_eq!(
+        told.lines().next(),
+        Some(format!("DEBUG HTTP GET {endpoint}/fleet/v1/machines").as_str())
+    );
 }
