@@ -84,7 +84,8 @@ impl Flags {
                 ArgAction::Set | ArgAction::Append => Takes::Value,
                 _ => Takes::Nothing,
             };
-            for name in arg.get_long_and_visible_aliases().unwrap_or_default() {
+            for name in arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default())
+            {
                 self.long.entry(name.to_owned()).or_insert(takes);
             }
             self.short.extend(arg.get_short().map(|letter| (letter, takes)));
@@ -216,6 +217,7 @@ mod tests {
             "fleetctl -debug ssh --A 8145 -ssh-port 23 ls -full --l",
             "fleetctl ss -machine 8145 ls -full -- --l",
             "fleetctl ssh a -- ls -full",
+            "fleetctl -etcd-certfile /a -etcd-keyfile /b ssh --machine m1 ls -full",
             "fleetctl",
         ];
         insta::assert_snapshot!(lines.map(normalised).join("\n"), @r#"
@@ -237,6 +239,7 @@ mod tests {
         fleetctl --debug ssh -A 8145 --ssh-port 23 -- ls -full --l
         fleetctl ss --machine 8145 -- ls -full -- --l
         fleetctl ssh a -- ls -full
+        fleetctl --etcd-certfile /a --etcd-keyfile /b ssh --machine m1 -- ls -full
         fleetctl
         "#);
     }
