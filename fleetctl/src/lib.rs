@@ -82,6 +82,7 @@ async fn dispatch(
     };
     let settings = cli.global.settings(environment)?;
     ui.set_debug(settings.debug);
+    settings.warning.iter().for_each(|warning| ui.note(warning));
     let ssh = Ssh::open(&settings, environment, ui).await?;
     let endpoint = ssh.endpoint(&settings.endpoint);
     let client = Client::new(endpoint, settings.request_timeout, ui);

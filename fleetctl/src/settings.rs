@@ -82,6 +82,8 @@ pub(crate) struct GlobalArgs {
 pub(crate) struct Settings {
     /// Where fleet's API is.
     pub(crate) endpoint: Endpoint,
+    /// What of the settings has no effect.
+    pub(crate) warning: Option<String>,
     /// How long one request may take.
     pub(crate) request_timeout: Duration,
     /// How to reach other machines.
@@ -117,16 +119,21 @@ impl GlobalArgs {
         given.refuse_other_ways(self)?;
         let endpoint = given.text(&self.endpoint, "endpoint");
         let endpoint = endpoint.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        let is_list = endpoint.contains(',');
         let endpoint: Endpoint = endpoint.parse().map_err(|error| {
             CommandError::usage(format!("Unable to initialize client: {error}"))
         })?;
         let endpoint = endpoint.with_tls(given.tls(self)?);
+        let warning = is_list.then(|| {
+            format!("WARNING: --endpoint takes one address: only the first is used, {endpoint}")
+        });
         let username = given.text(&self.ssh_username, "ssh-username");
         let tunnel = given.text(&self.tunnel, "tunnel").map(|text| text.parse()).transpose();
         let tunnel = tunnel.map_err(|error| CommandError::usage(format!("--tunnel: {error}")))?;
         Ok(Settings {
             tunnel,
             endpoint,
+            warning,
             request_timeout: given.seconds(&self.request_timeout, "request-timeout", 3)?,
             ssh: SshSettings {
                 program: given.variable("FLEETCTL_SSH").unwrap_or_else(|| "ssh".to_owned()),
@@ -247,6 +254,7 @@ mod tests {
         };
         let expected = Settings {
             endpoint: Endpoint::Unix(PathBuf::from("/tmp/f")),
+            warning: None,
             request_timeout: Duration::from_millis(1500),
             ssh: SshSettings {
                 program: "/opt/ssh".to_owned(),

@@ -69,6 +69,20 @@ fn units_are_listed_as_machines_report_them() {
 }
 
 #[test]
+fn the_first_of_several_endpoints_is_asked_and_the_others_are_told_to_be_in_vain() {
+    let server = Script::new().on("GET /fleet/v1/machines", 200, r#"{"machines":[{"id":"m1"}]}"#);
+    let server = server.serve();
+    let list = format!("{},http://127.0.0.1:1", server.endpoint());
+    let words = ["--endpoint", &list, "list-machines", "--no-legend", "--fields=machine"];
+    let ended = Fleetctl::new(&words).run().to_string().replace(&server.endpoint(), "FIRST");
+    insta::assert_snapshot!(ended, @r#"
+    m1...
+    ! WARNING: --endpoint takes one address: only the first is used, FIRST
+    exit 0
+    "#);
+}
+
+#[test]
 fn a_list_is_all_of_its_pages() {
     let first = r#"{"machines":[{"id":"m2"}],"nextPageToken":"ZAABAA=="}"#;
     let script = Script::new().on("GET /fleet/v1/machines", 200, first).on(
