@@ -46,6 +46,8 @@ pub async fn run(
         Ok(cli) => dispatch(cli, environment, ui).await,
         Err(refused) => refuse(&refused, ui),
     };
+    // Kept until now, as it must not keep a command from what it changes.
+    let done = done.and(ui.unwritten().map_or(Ok(()), |error| Err(error.into())));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(ui),

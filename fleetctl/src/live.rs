@@ -13,7 +13,7 @@ use crate::commands::warnings;
 use crate::error::{CommandError, chain};
 use crate::list::{Listed, View, text};
 use crate::table::Column;
-use crate::terminal::{Size, clipped};
+use crate::terminal::{Size, clipped, harmless};
 use crate::ui::Ui;
 
 /// The shortest time from a list to the next.
@@ -190,7 +190,7 @@ fn frame(mut lines: Vec<String>, notes: &[&str], size: Size) -> Vec<String> {
         lines.truncate(room.saturating_sub(1));
         lines.push(clipped(&format!("... {left} more"), size.columns));
     }
-    lines.extend(notes.iter().map(|note| clipped(note, size.columns)));
+    lines.extend(notes.iter().map(|note| clipped(&harmless(note), size.columns)));
     lines.truncate(height);
     lines
 }

@@ -80,6 +80,17 @@ impl Resolved {
     }
 }
 
+impl Findings {
+    /// The same for a unit that is to be made if it is not there: what the registry has of it stands
+    /// in for a file.
+    pub(crate) fn of_once(self) -> Self {
+        let contents = self.registered.and_then(|registered| registered.contents);
+        let path = PathBuf::new();
+        let file = self.file.or_else(|| contents.map(|file| Local { path, contents: Ok(file) }));
+        Self { registered: None, file, ..self }
+    }
+}
+
 /// Why a unit has no contents.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SourceError {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::filter::{Key, Subject};
-use crate::terminal::{Tone, clipped, painted};
+use crate::terminal::{Tone, clipped, harmless, painted};
 
 /// Blanks between two columns, at least.
 const GAP: usize = 2;
@@ -100,12 +100,8 @@ pub(crate) fn text_or_null(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { Value::from(text) }
 }
 
-/// What others have written must neither end the line nor command the terminal.
 fn shown(text: &str) -> String {
-    if text.is_empty() {
-        return NOTHING.to_owned();
-    }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    if text.is_empty() { NOTHING.to_owned() } else { harmless(text) }
 }
 
 fn widths(lines: &[Vec<Cell>]) -> Vec<usize> {

@@ -107,6 +107,11 @@ pub(crate) fn clipped(text: &str, width: usize) -> String {
     if width == 0 { kept } else { format!("{kept}\u{2026}") }
 }
 
+/// Makes one line of what others have written, which must not command the terminal.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::terminal::{Size, Terminal, clipped};
+use crate::terminal::{Size, Terminal, clipped, harmless};
 
 /// Where a command's words go.
 pub struct Ui {
@@ -19,6 +19,8 @@ pub struct Ui {
     debug: Cell<bool>,
     /// Whether a progress line stands unfinished on the terminal.
     unfinished: Cell<bool>,
+    /// Why results could not be written, if that was so.
+    unwritten: RefCell<Option<io::Error>>,
 }
 
 impl fmt::Debug for Ui {
@@ -37,6 +39,7 @@ impl Ui {
             terminal: Terminal::default(),
             debug: Cell::new(false),
             unfinished: Cell::new(false),
+            unwritten: RefCell::new(None),
         }
     }
 
@@ -69,6 +72,19 @@ impl Ui {
         self.data(&format!("{text}\n"))
     }
 
+    /// Tells what has become of something that was to be changed. The rest is to be changed even if
+    /// nobody can read that: the error waits for [`Ui::unwritten`].
+    pub(crate) fn result(&self, text: &str) {
+        if let Err(error) = self.line(&harmless_lines(text)) {
+            self.unwritten.borrow_mut().get_or_insert(error);
+        }
+    }
+
+    /// Takes the first error that results met.
+    pub(crate) fn unwritten(&self) -> Option<io::Error> {
+        self.unwritten.take()
+    }
+
     /// Writes data for programs.
     pub(crate) fn json(&self, value: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
@@ -78,14 +94,14 @@ impl Ui {
     /// Tells the operator something that is not data.
     pub fn note(&self, text: &str) {
         self.clear_progress();
-        self.tell(&format!("{text}\n"));
+        self.tell(&format!("{}\n", harmless_lines(text)));
     }
 
     /// Says what is being waited for, if somebody watches; the next words replace it.
     pub(crate) fn progress(&self, text: &str) {
         if self.watched {
             // A line that wraps could not be taken away.
-            let text = clipped(text, Size::of(io::stderr()).columns - 1);
+            let text = clipped(&harmless(text), Size::of(io::stderr()).columns - 1);
             self.tell(&format!("\r\x1b[K{text}"));
             self.unfinished.set(true);
         }
@@ -111,5 +127,41 @@ impl Ui {
         if err.write_all(text.as_bytes()).is_ok() {
             err.flush().ok();
         }
+    }
+}
+
+/// Leaves nothing but line breaks that could command the terminal.
+fn harmless_lines(text: &str) -> String {
+    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_does_not_command_the_terminal() {
+        let err = Written::default();
+        let ui = Ui::new(Box::new(io::sink()), Box::new(err.clone()), true);
+        ui.progress("a \x1b[2J\nb");
+        ui.note("first\n  \x1b]0;title\x07second");
+        let told = String::from_utf8(err.0.borrow().clone()).unwrap();
+        assert_eq!(told, "\r\x1b[Ka  [2J b\r\x1b[Kfirst\n   ]0;title second\n");
     }
 }

@@ -82,6 +82,8 @@ struct Waiting<'a> {
 struct Pending {
     written: Written,
     why: Why,
+    /// What was told last.
+    told: Option<UnitDetail>,
     /// Since when it waits for this kind of thing.
     since: Instant,
 }
@@ -127,12 +129,12 @@ pub(crate) async fn reach(
         failed: false,
     };
     for unit in awaited {
-        waiting.begin(unit)?;
+        waiting.begin(unit);
     }
     while let Some(deadline) = waiting.next_deadline() {
         waiting.show();
         match timeout_at(deadline, watch.next()).await {
-            Ok(update) => waiting.take(&update.map_err(|error| waiting.lost(error))?)?,
+            Ok(update) => waiting.take(update.map_err(|error| waiting.lost(error))?),
             Err(_) => waiting.expire(Instant::now()),
         }
     }
@@ -141,34 +143,36 @@ pub(crate) async fn reach(
 }
 
 impl Waiting<'_> {
-    fn begin(&mut self, unit: Awaited) -> Result<(), CommandError> {
+    fn begin(&mut self, unit: Awaited) {
         let Awaited { name, written, known, .. } = unit;
-        let verdict =
-            known.map_or(Verdict::Waiting(Why::News), |known| judge(self.goal, &known, written));
-        let pending = Pending { written, why: Why::News, since: self.begun };
+        let judged = known.as_ref().map(|known| judge(self.goal, known, written));
+        let pending = Pending { written, why: Why::News, told: known, since: self.begun };
         self.pending.insert(name.clone(), pending);
-        self.settle(&name, verdict)
+        self.settle(&name, judged.unwrap_or(Verdict::Waiting(Why::News)));
     }
 
-    fn take(&mut self, update: &Update) -> Result<(), CommandError> {
-        for unit in &update.units {
-            if let Some(pending) = self.pending.get(&unit.name) {
+    fn take(&mut self, update: Update) {
+        for unit in update.units {
+            let Some(pending) = self.pending.get_mut(&unit.name) else { continue };
+            // 1.0 is asked again and again, and tells the same as long as nothing happens.
+            if pending.told.as_ref() != Some(&unit) {
                 self.heard = Instant::now();
-                let verdict = judge(self.goal, unit, pending.written);
-                self.settle(&unit.name, verdict)?;
+                let verdict = judge(self.goal, &unit, pending.written);
+                let name = unit.name.clone();
+                pending.told = Some(unit);
+                self.settle(&name, verdict);
             }
         }
         for name in &update.gone {
             // A view from before the unit was made cannot know that it is gone.
             let knows = |pending: &Pending| pending.written.uid <= update.revision;
             if self.pending.get(name).is_some_and(knows) {
-                self.settle(name, judge_gone(self.goal, name))?;
+                self.settle(name, judge_gone(self.goal, name));
             }
         }
-        Ok(())
     }
 
-    fn settle(&mut self, name: &str, verdict: Verdict) -> Result<(), CommandError> {
+    fn settle(&mut self, name: &str, verdict: Verdict) {
         match verdict {
             Verdict::Waiting(why) => {
                 if let Some(pending) = self.pending.get_mut(name) {
@@ -181,21 +185,20 @@ impl Waiting<'_> {
             Verdict::Reached(line) => {
                 self.pending.remove(name);
                 self.reached += 1;
-                self.ui.line(&line)?;
+                self.ui.result(&line);
             }
             Verdict::Failed(sentence) => self.fail(name, &sentence),
             Verdict::Settled { reached, failed } => {
                 self.pending.remove(name);
                 self.reached += usize::from(failed.is_empty());
                 for line in reached {
-                    self.ui.line(&line)?;
+                    self.ui.result(&line);
                 }
                 for sentence in failed {
                     self.fail(name, &sentence);
                 }
             }
         }
-        Ok(())
     }
 
     fn fail(&mut self, name: &str, sentence: &str) {
@@ -302,14 +305,16 @@ fn timed_out(goal: Goal, name: &str, why: &Why) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fleet_units::TargetState;
+    use fleet_units::api::v2::Copy;
+
     use super::*;
 
-    fn limits(bound: Option<Duration>) -> [Option<u64>; 5] {
-        let ui = Ui::new(Box::new(std::io::sink()), Box::new(std::io::sink()), false);
+    fn waiting(ui: &Ui, bound: Option<Duration>) -> Waiting<'_> {
         let begun = Instant::now();
-        let waiting = Waiting {
+        Waiting {
             goal: Goal::Start,
-            ui: &ui,
+            ui,
             pending: BTreeMap::new(),
             total: 1,
             reached: 0,
@@ -317,7 +322,13 @@ mod tests {
             heard: begun + Duration::from_secs(100),
             bound,
             failed: false,
-        };
+        }
+    }
+
+    fn limits(bound: Option<Duration>) -> [Option<u64>; 5] {
+        let ui = Ui::new(Box::new(std::io::sink()), Box::new(std::io::sink()), false);
+        let waiting = waiting(&ui, bound);
+        let begun = waiting.begun;
         let (machine, words) = ("m".to_owned(), "activating".to_owned());
         let whys = [
             Why::Placement(Vec::new()),
@@ -328,7 +339,8 @@ mod tests {
         ];
         whys.map(|why| {
             let since = begun + Duration::from_secs(30);
-            let deadline = waiting.deadline(&Pending { written: Written::default(), why, since });
+            let deadline =
+                waiting.deadline(&Pending { written: Written::default(), why, told: None, since });
             deadline.map(|deadline| deadline.duration_since(begun).as_secs())
         })
     }
@@ -336,6 +348,30 @@ mod tests {
     #[test]
     fn a_place_and_a_return_have_10_seconds_a_silent_cluster_90_and_systemd_all_the_time() {
         assert_eq!(limits(None), [Some(40), Some(190), Some(190), Some(40), None]);
+    }
+
+    #[test]
+    fn what_is_told_again_is_no_sign_of_life() {
+        let ui = Ui::new(Box::new(std::io::sink()), Box::new(std::io::sink()), false);
+        let mut waiting = waiting(&ui, None);
+        waiting.heard = waiting.begun;
+        let unit = |load: &str| {
+            let copy = Copy { machine: "m".to_owned(), load: load.to_owned(), ..Copy::default() };
+            let (name, desired_state) = ("a.service".to_owned(), TargetState::Launched);
+            UnitDetail { name, desired_state, machines: vec![copy], ..UnitDetail::default() }
+        };
+        let known = Some(unit(""));
+        let written = Written { uid: 1, generation: 1 };
+        waiting.begin(Awaited { name: unit("").name, global: false, written, known });
+        let mut heard = |load| {
+            waiting.take(Update { units: vec![unit(load)], ..Update::default() });
+            waiting.heard
+        };
+        let first = heard("");
+        assert_eq!(heard(""), first);
+        let second = heard("loaded");
+        assert!(second > first);
+        assert_eq!(heard("loaded"), second);
     }
 
     #[test]

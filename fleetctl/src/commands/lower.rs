@@ -178,8 +178,8 @@ async fn write(
             Some(unit) if is_gone && is_remnant(&unit) => awaited.push(already(unit)),
             None if is_gone => ui.note(&not_found(&outcome.name)),
             // Nothing that is known of it could become known as gone.
-            None if succeeded(&outcome) => ui.line(&format!("Destroyed {}", outcome.name))?,
-            Some(_) if is_gone => ui.line(&format!("Destroyed {}", outcome.name))?,
+            None if succeeded(&outcome) => ui.result(&format!("Destroyed {}", outcome.name)),
+            Some(_) if is_gone => ui.result(&format!("Destroyed {}", outcome.name)),
             _ => {
                 let message = outcome.message.unwrap_or_default();
                 let doing = doing(goal);
@@ -222,12 +222,12 @@ async fn announce_or_wait(
     let mut waited = Vec::new();
     for unit in awaited {
         match goal {
-            Goal::Destroy if block.is_off() => ui.line(&format!("Destroyed {}", unit.name))?,
+            Goal::Destroy if block.is_off() => ui.result(&format!("Destroyed {}", unit.name)),
             Goal::Destroy => waited.push(unit),
             Goal::Load | Goal::Start | Goal::Stop | Goal::Unload => {
                 let skips = block.is_off() || (unit.global && watch.is_of_1_0());
                 if skips {
-                    ui.line(&triggered(&unit.name, unit.global, goal.verb()))?;
+                    ui.result(&triggered(&unit.name, unit.global, goal.verb()));
                 } else {
                     waited.push(unit);
                 }

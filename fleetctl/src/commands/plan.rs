@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::error::CommandError;
 use crate::legend;
 use crate::list::text;
+use crate::terminal::harmless;
 use crate::ui::Ui;
 
 /// Tell what start would do, and do nothing
@@ -48,9 +49,11 @@ pub(crate) async fn plan(
     if args.json {
         ui.json(&reply.units.iter().map(object).collect::<Vec<_>>())?;
     } else {
-        ui.data(&text(&lines(&reply, args.full)))?;
+        let lines = lines(&reply, args.full);
+        ui.data(&text(&lines.iter().map(|line| harmless(line)).collect::<Vec<_>>()))?;
     }
-    let is_bad = |unit: &PlannedUnit| unit.asked && (unit.message.is_some() || unit.pending);
+    // A unit that others push out is worth no less than they are.
+    let is_bad = |unit: &PlannedUnit| unit.message.is_some() || unit.pending;
     let is_good = is_all && !reply.units.iter().any(is_bad);
     if is_good { Ok(()) } else { Err(CommandError::told()) }
 }
@@ -122,5 +125,6 @@ fn object(unit: &PlannedUnit) -> Value {
         "machines": unit.machines.iter().map(copy).collect::<Vec<_>>(),
         "pending": unit.pending,
         "obstacles": unit.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
+        "warnings": unit.warnings,
     })
 }

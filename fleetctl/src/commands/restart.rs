@@ -111,7 +111,7 @@ async fn restart_copy(
         } else {
             format!("Unit {name} restarted")
         };
-        ui.line(&format!("{done} on {}", program.machine))?;
+        ui.result(&format!("{done} on {}", program.machine));
     }
     Ok(())
 }

@@ -202,6 +202,27 @@ fn what_is_given_once_is_written_whatever_there_is_and_the_server_decides() {
 }
 
 #[test]
+fn what_is_given_once_and_is_there_needs_no_file() {
+    let registered = r#"{"name":"hello.service","desiredState":"loaded","text":"[Service]\nExecStart=/bin/old\n"}"#;
+    let kept = r#"{"name":"hello.service","status":204,"uid":4,"generation":1,"kept":true}"#;
+    let script = Script::new()
+        .events(&[LOADED], &[])
+        .on("GET /fleet/v1/units/hello.service", 200, registered)
+        .on("GET /fleet/v1/units", 200, &format!(r#"{{"units":[{registered}]}}"#));
+    let server = batch(script, kept).serve();
+    let empty = tempfile::tempdir().unwrap();
+    for word in ["hello", "hell*"] {
+        assert_eq!(
+            run(&server, empty.path(), &["start", "--once", word]),
+            "Unit hello.service was given to the cluster before\nexit 0"
+        );
+    }
+    // fleetd notes that it was there: once destroyed it stays so.
+    let write = r#"POST /fleet/v2/units {"units":[{"name":"hello.service","options":[{"name":"ExecStart","section":"Service","value":"/bin/old"}],"text":"[Service]\nExecStart=/bin/old\n","desiredState":"launched","raiseOnly":true,"once":true}]}"#;
+    assert_eq!(server.writes(), [write, write]);
+}
+
+#[test]
 fn an_instance_is_made_of_its_registered_template() {
     let template = r#"{"name":"web@.service","text":"; any\n[Service]\nExecStart=/bin/web %i\n","options":[{"section":"Service","name":"ExecStart","value":"/bin/web %i"}]}"#;
     let first = r#"{"revision":1,"gone":["web@1.service"]}"#;

@@ -17,7 +17,7 @@ use crate::judge::{Goal, Written, is_remnant};
 use crate::source::{Argument, Findings, Resolved, resolve};
 use crate::ui::Ui;
 use crate::wait::{Awaited, BlockArgs, reach, wait};
-use gather::{arguments, gather};
+use gather::gather;
 use step::{Step, step};
 
 /// Units that are to do more than before.
@@ -136,28 +136,16 @@ pub(crate) async fn raise(
         no_units_given(ui);
         return Ok(());
     }
-    let Expanded { words, problems } = expand(client, &args.units, raise.scope()).await?;
-    let mut failed = !problems.is_empty();
-    for problem in problems {
-        ui.note(&problem.to_string());
-    }
-    let arguments = arguments(&words, ui, &mut failed);
+    let (arguments, names, mut failed) = arguments(raise, args, client, ui).await?;
     if arguments.is_empty() {
         return Err(CommandError::told());
     }
-    let names = arguments.iter().map(|argument| argument.name.to_string()).collect();
     let mut watch = client.watch(names).await?;
     let mut known = known(watch.first().await?);
-    // A unit of which only remnants are left is made anew.
-    known.retain(|_, unit| !is_remnant(unit));
-    if args.once {
-        // fleetd decides on what there is and was: it alone knows the latter.
-        known.clear();
-    }
-    let findings = gather(client, &arguments, &known, args.replace).await?;
+    let findings = findings(args, &arguments, &mut known, client).await?;
     let found = arguments.iter().zip(findings);
     let say = |resolved: &Resolved| tell(resolved, ui);
-    let mut steps = steps((raise, args), found, &known, say, ui, &mut failed)?;
+    let mut steps = steps((raise, args), found, &known, say, ui, &mut failed);
     if watch.is_of_1_0()
         && let Some(block) = raise.block()
     {
@@ -176,23 +164,13 @@ pub(super) async fn intended(
 ) -> Result<(Vec<BatchUnit>, bool), CommandError> {
     let block = BlockArgs::off();
     let raise = Raise::Start(&block);
-    let Expanded { words, problems } = expand(client, &args.units, raise.scope()).await?;
-    let mut failed = !problems.is_empty();
-    for problem in problems {
-        ui.note(&problem.to_string());
-    }
-    let arguments = arguments(&words, ui, &mut failed);
-    let names = arguments.iter().map(|argument| argument.name.to_string()).collect();
+    let (arguments, names, mut failed) = arguments(raise, args, client, ui).await?;
     let mut known = known(Update { units: client.details(&names).await?, ..Update::default() });
-    known.retain(|_, unit| !is_remnant(unit) && !args.once);
-    let findings = gather(client, &arguments, &known, args.replace).await?;
+    let findings = findings(args, &arguments, &mut known, client).await?;
     let found = arguments.iter().zip(findings);
     // What is to be printed here is the plan.
-    let say = |resolved: &Resolved| {
-        resolved.notes().for_each(|note| ui.note(note));
-        Ok(())
-    };
-    let steps = steps((raise, args), found, &known, say, ui, &mut failed)?;
+    let say = |resolved: &Resolved| resolved.notes().for_each(|note| ui.note(note));
+    let steps = steps((raise, args), found, &known, say, ui, &mut failed);
     let changes = steps.into_iter().map(|step| {
         let (name, desired_state) = (step.name, Some(raise.target()));
         let nothing =
@@ -202,21 +180,56 @@ pub(super) async fn intended(
     Ok((changes.collect(), !failed))
 }
 
+/// Reads the arguments; what is wrong is told, which the flag remembers.
+async fn arguments(
+    raise: Raise<'_>,
+    args: &RaiseArgs,
+    client: &Client<'_>,
+    ui: &Ui,
+) -> Result<(Vec<Argument>, BTreeSet<String>, bool), CommandError> {
+    let Expanded { words, problems } = expand(client, &args.units, raise.scope()).await?;
+    let mut failed = !problems.is_empty();
+    for problem in problems {
+        ui.note(&problem.to_string());
+    }
+    let arguments = gather::arguments(&words, ui, &mut failed);
+    let names = arguments.iter().map(|argument| argument.name.to_string()).collect();
+    Ok((arguments, names, failed))
+}
+
+/// Finds what decides about the contents of units, and forgets what must not decide.
+async fn findings(
+    args: &RaiseArgs,
+    arguments: &[Argument],
+    known: &mut Known,
+    client: &Client<'_>,
+) -> Result<Vec<Findings>, CommandError> {
+    // A unit of which only remnants are left is made anew.
+    known.retain(|_, unit| !is_remnant(unit));
+    let findings = gather(client, arguments, known, args.replace || args.once).await?;
+    if !args.once {
+        return Ok(findings);
+    }
+    // fleetd decides on what there is and was: it alone knows the latter.
+    known.clear();
+    Ok(findings.into_iter().map(Findings::of_once).collect())
+}
+
 /// Decides what is to be written of each unit, and tells what the operator may not expect.
 fn steps<'a>(
     (raise, args): (Raise<'_>, &RaiseArgs),
     found: impl Iterator<Item = (&'a Argument, Findings)>,
     known: &Known,
-    tell: impl Fn(&Resolved) -> Result<(), CommandError>,
+    tell: impl Fn(&Resolved),
     ui: &Ui,
     failed: &mut bool,
-) -> Result<Vec<Step>, CommandError> {
+) -> Vec<Step> {
     let mut steps = Vec::new();
     for (argument, findings) in found {
         let may_replace = args.replace.then(|| raise.replaceable());
         let step = match resolve(argument, findings, may_replace) {
             Ok(resolved) => {
-                tell(&resolved)?;
+                tell(&resolved);
                 let known = known.get(argument.name.as_str());
                 step(raise, &argument.name, resolved, known).map(|step| step.once(args.once))
             }
@@ -230,17 +243,16 @@ fn steps<'a>(
             }
         }
     }
-    Ok(steps)
+    steps
 }
 
-fn tell(resolved: &Resolved, ui: &Ui) -> Result<(), CommandError> {
+fn tell(resolved: &Resolved, ui: &Ui) {
     match resolved {
-        Resolved::Same { note } => ui.line(note)?,
+        Resolved::Same { note } => ui.result(note),
         Resolved::Keep { .. } | Resolved::Write { .. } => {
             resolved.notes().for_each(|note| ui.note(note));
         }
     }
-    Ok(())
 }
 
 /// Stops what is to be restarted where the server is 1.0, which takes no restart in one write. Says
@@ -298,7 +310,7 @@ async fn write(
             continue;
         }
         if outcome.as_ref().is_some_and(|outcome| outcome.kept) {
-            ui.line(&format!("Unit {} was given to the cluster before", step.name))?;
+            ui.result(&format!("Unit {} was given to the cluster before", step.name));
             continue;
         }
         if let Some(end) = &step.ends {
@@ -342,7 +354,7 @@ async fn announce_or_wait(
 ) -> Result<(), CommandError> {
     let Some(block) = raise.block() else {
         for (step, _) in raised.iter().filter(|(step, _)| step.change.is_some()) {
-            ui.line(&format!("Unit {} {}", step.name, TargetState::Inactive))?;
+            ui.result(&format!("Unit {} {}", step.name, TargetState::Inactive));
         }
         return Ok(());
     };
@@ -351,7 +363,7 @@ async fn announce_or_wait(
     for (step, unit) in raised {
         // 1.0 does not say on which machines a global unit is to be.
         if block.is_off() || (step.global && watch.is_of_1_0()) {
-            ui.line(&triggered(&step.name, step.global, raise.verb()))?;
+            ui.result(&triggered(&step.name, step.global, raise.verb()));
         } else {
             awaited.push(unit);
         }

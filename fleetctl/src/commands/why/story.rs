@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::filter::{Key, Subject};
 use crate::legend;
 use crate::table::{Column, Look, table};
-use crate::terminal::Tone;
+use crate::terminal::{Tone, harmless};
 
 /// In a cell that says the same as the one above.
 const DITTO: &str = " ";
@@ -14,7 +14,7 @@ const DITTO: &str = " ";
 /// Gives the lines that explain a unit.
 pub(super) fn story(explanation: &Explanation, full: bool, colours: bool) -> Vec<String> {
     let look = Look { legend: true, full, colours, width: None };
-    let mut lines = vec![beginning(explanation, full), asks(&explanation.asks)];
+    let mut lines = vec![beginning(explanation, full), harmless(&asks(&explanation.asks))];
     lines.extend(explanation.choice.map(|choice| reason(choice).to_owned()));
     lines.extend(news(explanation));
     let rows: Vec<Row> =
@@ -24,7 +24,7 @@ pub(super) fn story(explanation: &Explanation, full: bool, colours: bool) -> Vec
     } else {
         lines.extend(table(WhyColumn::ALL, &rows, look));
     }
-    lines.extend(end(explanation, full));
+    lines.extend(end(explanation, full).map(|line| harmless(&line)));
     lines
 }
 
