@@ -153,6 +153,26 @@ fn truth_has_many_words() {
 }
 
 #[test]
+fn what_is_no_hash_of_a_password_is_none() {
+    for (text, expected) in [
+        ("\"\"", None),
+        ("hunter2", None),
+        ("$6$salt$hash", Some("$6$salt$hash")),
+        ("\"*\"", Some("*")),
+        ("\"!\"", Some("!")),
+    ] {
+        let text = format!("#cloud-config\nusers: [{{name: jane, passwd: {text}}}]\n");
+        let read = read(text.as_bytes(), &Facts::sample());
+
+        assert_eq!(read.config.users[0].passwd.as_deref(), expected, "{text}");
+        assert_eq!(
+            (read.problems.len(), read.has_errors()),
+            (usize::from(expected.is_none()), false)
+        );
+    }
+}
+
+#[test]
 fn groups_are_written_in_four_ways() {
     for text in [
         "groups: sudo, docker",

@@ -44,14 +44,14 @@ impl Applying<'_> {
             let Action::Command { unit, command } = action else { continue };
             // A second job for a unit would take the place of the first one.
             if jobs.iter().any(|job| job.unit == *unit) {
-                self.extent.tell_asked();
+                self.extent.progress().asked();
                 self.wait(&mut jobs, until);
             }
             jobs.extend(self.enqueue(action, unit, *command));
         }
         // Should this be stopped meanwhile, it is known what was asked.
         self.remember_asked().ok();
-        self.extent.tell_asked();
+        self.extent.progress().asked();
         self.wait(&mut jobs, until);
     }
 
@@ -72,7 +72,8 @@ impl Applying<'_> {
             Ok(mut systemctl) => {
                 self.await_queued(&mut systemctl);
                 self.asked.insert(action.to_string());
-                self.push(outcome(Done::Pending, None));
+                // What becomes of it is told later.
+                self.outcomes.push(outcome(Done::Pending, None));
                 let outcome = self.outcomes.len() - 1;
                 Some(Job { unit: unit.to_owned(), command, systemctl, outcome })
             }
@@ -132,6 +133,7 @@ impl Applying<'_> {
             // It is asked again at the next run.
             self.asked.remove(&outcome.action);
         }
+        self.extent.progress().ended(outcome);
     }
 
     fn status(&self, unit: &str) -> UnitStatus {

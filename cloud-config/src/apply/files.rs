@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Target;
 use super::program::Programs;
-use super::write::{self, Owned, write_checked, write_private};
+use super::write::{self, Owned, remove_private, write_checked, write_private};
 use crate::host::{Accounts, Root};
 use crate::plan::{Action, Check, FileChange, Owner, Parents, unit_of};
 
@@ -67,7 +67,10 @@ pub(super) fn remove(root: &Root, path: &Path) -> Result<(), String> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let folder = place.parent().filter(|folder| folder.extension().is_some_and(|e| e == "d"));
+        let is_systemds = ["/etc/systemd", "/run/systemd"].iter().any(|top| path.starts_with(top));
+        let is_of_drop_ins =
+            |folder: &&Path| is_systemds && folder.extension().is_some_and(|suffix| suffix == "d");
+        let folder = place.parent().filter(is_of_drop_ins);
         match folder.map(fs::remove_dir) {
             Some(Err(error))
                 if !matches!(
@@ -81,6 +84,14 @@ pub(super) fn remove(root: &Root, path: &Path) -> Result<(), String> {
         }
     });
     removed.map_err(|error| error.to_string())
+}
+
+/// Removes a set of keys.
+pub(super) fn remove_keys(root: &Root, home: &Path, path: &Path) -> Result<(), String> {
+    match remove_private(root, home, path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The unit that a change is about.

@@ -15,7 +15,9 @@ pub(crate) mod write;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use session::{ApplyError, Document, Extent, apply, apply_document, read_status};
+pub use session::{
+    ApplyError, Document, Extent, Progress, Run, apply, apply_document, read_status,
+};
 
 use crate::clock::Clock;
 use crate::host::Root;
@@ -87,6 +89,7 @@ impl<'a> Applying<'a> {
     }
 
     fn push(&mut self, outcome: Outcome) {
+        self.extent.progress().ended(&outcome);
         self.outcomes.push(outcome);
     }
 
@@ -123,6 +126,7 @@ impl<'a> Applying<'a> {
             Action::File(file) => files::write_file(self.target, &self.programs, file),
             Action::Link { path, target } => files::link(self.target.root, path, target),
             Action::Remove(path) => files::remove(self.target.root, path),
+            Action::RemoveKeys { home, path } => files::remove_keys(self.target.root, home, path),
             Action::Enable { unit, runtime } => {
                 let runtime: &[&str] = if *runtime { &["--runtime"] } else { &[] };
                 self.programs

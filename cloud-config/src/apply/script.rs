@@ -17,13 +17,19 @@ use crate::state::{self, Done, Memory, Outcome, Ran};
 impl Applying<'_> {
     /// Runs scripts one after the other. That one began is noted first: it does not run again, even
     /// if the host goes down meanwhile.
-    pub(super) fn run_scripts(&mut self, plan: &Plan, memory: &mut Memory) {
+    pub(super) fn run_scripts(
+        &mut self,
+        plan: &Plan,
+        memory: &mut Memory,
+        note: &mut dyn FnMut(&[Outcome]),
+    ) {
         if memory.instance_id != plan.instance_id && self.target.is_running {
             memory.ran = BTreeMap::new();
             memory.instance_id.clone_from(&plan.instance_id);
         }
         for action in &plan.actions {
             let Action::Run(task) = action else { continue };
+            note(&self.outcomes);
             if !self.target.is_running {
                 let reason = "no system runs from this directory".to_owned();
                 self.push(Outcome::new(action.to_string(), Done::Skipped, Some(reason)));

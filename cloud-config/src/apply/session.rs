@@ -8,9 +8,10 @@ use std::path::Path;
 use super::{Applying, Target};
 use crate::document::{self, CloudConfig, Script};
 use crate::facts::{Facts, Metadata};
-use crate::host::{GatherError, Host, gather};
+use crate::host::{GatherError, Host, Root, gather};
 use crate::plan::{Input, Plan, Scope, plan};
-use crate::state::{self, Memory, Stage, Summary};
+use crate::problem::{Position, Problem};
+use crate::state::{self, Memory, Outcome, Stage, Summary};
 
 /// What a host is to be, and where that is from.
 #[derive(Clone, Copy)]
@@ -36,22 +37,52 @@ impl std::fmt::Debug for Document<'_> {
     }
 }
 
+/// Hears how a run goes while it does.
+pub trait Progress {
+    /// What is wrong with the document, before anything is done.
+    fn planned(&self, _problems: &[Problem]) {}
+
+    /// Units have been asked for, and nothing waited for them yet; it may be called again.
+    fn asked(&self) {}
+
+    /// Something was done, or was not.
+    fn ended(&self, _outcome: &Outcome) {}
+}
+
+/// Nobody listens.
+impl Progress for () {}
+
 /// How much of a document is applied.
 #[derive(Clone, Copy)]
 pub enum Extent<'a> {
     /// What needs no network: the name of the host, users, keys and files. Nothing is asked of units,
     /// nothing runs, and no result is noted.
     Files,
-    /// All of it. The function is called when units have been asked for, and before anything waits
-    /// for them; it may be called again.
-    Whole(&'a dyn Fn()),
+    /// All of it.
+    Whole(&'a dyn Progress),
 }
 
-impl Extent<'_> {
-    pub(super) fn tell_asked(self) {
-        if let Self::Whole(tell) = self {
-            tell();
+impl<'a> Extent<'a> {
+    pub(super) fn progress(self) -> &'a dyn Progress {
+        match self {
+            Self::Files => &(),
+            Self::Whole(progress) => progress,
         }
+    }
+}
+
+/// A run on a host; there is one at a time.
+#[derive(Debug)]
+pub struct Run(#[expect(dead_code, reason = "it is held until it is dropped")] File);
+
+impl Run {
+    /// Begins a run.
+    ///
+    /// # Errors
+    ///
+    /// When there is one, or none can be.
+    pub fn begin(root: &Root) -> Result<Self, ApplyError> {
+        lock(root).map(Self)
     }
 }
 
@@ -93,7 +124,7 @@ pub enum ApplyError {
 /// When the host cannot be looked at, or nothing can be noted on it. What fails while the document is
 /// applied is told in the summary.
 pub fn apply_document(target: Target<'_>, document: Document<'_>) -> Result<Summary, ApplyError> {
-    apply(target, document, Extent::Whole(&|| ()))
+    apply(&Run::begin(target.root)?, target, document, Extent::Whole(&()))
 }
 
 /// Applies as much of a document; see [`apply_document`].
@@ -102,11 +133,11 @@ pub fn apply_document(target: Target<'_>, document: Document<'_>) -> Result<Summ
 ///
 /// As there.
 pub fn apply(
+    _run: &Run,
     target: Target<'_>,
     document: Document<'_>,
     extent: Extent<'_>,
 ) -> Result<Summary, ApplyError> {
-    let _lock = lock(target)?;
     let mut summary = Summary::begun(document.source);
     summary.warnings = document.warnings.to_vec();
     let is_whole = matches!(extent, Extent::Whole(_));
@@ -135,24 +166,51 @@ fn run(
     let floor = input(document, &nothing, &[], Scope::Floor);
     let mut planned = None;
     if !read.has_errors() {
-        let host = gather(target.root, &whole)?;
-        let made = plan(&whole, &host);
-        problems.extend(made.problems.iter().cloned());
-        if !made.has_errors() {
-            planned = Some((made, host));
+        match gather(target.root, &whole) {
+            Ok(host) => {
+                let made = plan(&whole, &host);
+                problems.extend(made.problems.iter().cloned());
+                planned = Some((made, host)).filter(|(made, _)| !made.has_errors());
+            }
+            // The host is to be reachable, so that somebody can look at it.
+            Err(error) => problems.push(Problem::error(Position::START, "", error.to_string())),
         }
     }
-    summary.problems = problems;
     summary.floor = planned.is_none();
     let (made, host) = match planned {
         Some(planned) => planned,
         None => {
+            summary.warnings.extend(set_aside(target));
             let host = gather(target.root, &floor)?;
-            (plan(&floor, &host), host)
+            let made = plan(&floor, &host);
+            let new = made.problems.iter().filter(|problem| !problems.contains(problem));
+            problems.extend(new.cloned().collect::<Vec<_>>());
+            (made, host)
         }
     };
+    extent.progress().planned(&problems);
+    summary.problems = problems;
     summary.instance_id.clone_from(&made.instance_id);
     carry_out(target, &made, &host, extent, summary)
+}
+
+/// Renames what is remembered and cannot be read, so that a later run has something to go on with.
+fn set_aside(target: Target<'_>) -> Vec<String> {
+    let memory = state::read_memory(target.root).err().map(|error| (state::MEMORY, error));
+    let asked = state::read_asked(target.root).err().map(|error| (state::ASKED, error));
+    let aside = memory.into_iter().chain(asked).map(|(path, error)| {
+        let damaged = format!("{path}.damaged");
+        let place = |path: &str| target.root.place(Path::new(path));
+        let renamed =
+            place(path).and_then(|from| place(&damaged).and_then(|to| fs::rename(from, to)));
+        match renamed {
+            Ok(()) => {
+                format!("{path} is damaged ({error}), and is now {damaged}: nothing is remembered")
+            }
+            Err(why) => format!("{path} is damaged ({error}), and cannot be renamed: {why}"),
+        }
+    });
+    aside.collect()
 }
 
 fn input<'a>(
@@ -183,6 +241,7 @@ fn carry_out(
     remember(target, host, &memory)?;
     let mut applying = Applying::new(target, host.asked.clone(), extent);
     applying.change(made);
+    note(target, extent, summary, &applying.outcomes);
     memory.manifest = made.manifest.clone();
     remember(target, host, &memory)?;
     if matches!(extent, Extent::Files) {
@@ -190,12 +249,23 @@ fn carry_out(
         return Ok(());
     }
     applying.command(made);
+    note(target, extent, summary, &applying.outcomes);
     applying.submit(made);
     let noted = applying.remember_asked();
-    applying.run_scripts(made, &mut memory);
+    applying
+        .run_scripts(made, &mut memory, &mut |outcomes| note(target, extent, summary, outcomes));
     summary.actions = applying.outcomes;
     remember(target, host, &memory)?;
     noted.map_err(|source| ApplyError::State { path: state::ASKED.into(), source })
+}
+
+/// Notes how far it is, for those who look before it is done.
+fn note(target: Target<'_>, extent: Extent<'_>, summary: &mut Summary, outcomes: &[Outcome]) {
+    summary.actions = outcomes.to_vec();
+    if matches!(extent, Extent::Whole(_)) {
+        // That it cannot be noted is told in the end.
+        save(target, state::RESULT, summary).ok();
+    }
 }
 
 /// Notes what outlives the boot, if there is something new since the host was looked at.
@@ -213,9 +283,9 @@ fn save<T: serde::Serialize>(target: Target<'_>, path: &str, value: &T) -> Resul
 }
 
 /// Held while a document is applied.
-fn lock(target: Target<'_>) -> Result<File, ApplyError> {
+fn lock(root: &Root) -> Result<File, ApplyError> {
     let at = |source| ApplyError::State { path: state::LOCK.into(), source };
-    let place = target.root.place(Path::new(state::LOCK)).map_err(at)?;
+    let place = root.place(Path::new(state::LOCK)).map_err(at)?;
     if let Some(folder) = place.parent() {
         fs::create_dir_all(folder).map_err(at)?;
     }
@@ -232,7 +302,7 @@ fn lock(target: Target<'_>) -> Result<File, ApplyError> {
 /// # Errors
 ///
 /// When that cannot be read.
-pub fn read_status(root: &crate::host::Root) -> io::Result<Option<Summary>> {
+pub fn read_status(root: &Root) -> io::Result<Option<Summary>> {
     let summary = state::read_summary(root)?;
     let is_running = |summary: &Summary| summary.stage == Stage::Running;
     if !summary.as_ref().is_some_and(is_running) {
@@ -241,6 +311,8 @@ pub fn read_status(root: &crate::host::Root) -> io::Result<Option<Summary>> {
     let file = File::open(root.place(Path::new(state::LOCK))?);
     let is_held = match file.map(|file| file.try_lock_shared()) {
         Ok(Err(TryLockError::WouldBlock)) => true,
+        // Only root can know, as anybody could hold it else.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => true,
         Ok(Ok(()) | Err(TryLockError::Error(_))) | Err(_) => false,
     };
     if is_held {

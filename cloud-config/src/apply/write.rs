@@ -1,17 +1,13 @@
 //! Files that are seen whole or not at all.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, fchown,
-};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
 use crate::host::Root;
+use crate::host::folder::Folder;
 
 /// How a file is made.
 #[derive(Debug, Clone, Copy)]
@@ -61,44 +57,33 @@ pub(crate) fn write_private(
 ) -> io::Result<()> {
     let below = path.strip_prefix(home).map_err(|_| io::ErrorKind::InvalidFilename)?;
     let name = below.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-    let place = root.place(&home.join("."))?;
-    if fs::symlink_metadata(&place).is_err() {
+    let place = root.folder(home)?;
+    let mut folder = if fs::symlink_metadata(&place).is_err() {
         make_folders(place.parent().ok_or(io::ErrorKind::InvalidFilename)?, 0o755)?;
-        make_folder(&place, 0o755, owned.owner)?;
-    }
-    let mut folder = open_folder(&place)?;
+        Folder::make(&place, 0o755, owned.owner)?
+    } else {
+        Folder::open(&place)?
+    };
     for part in below.parent().into_iter().flat_map(Path::components) {
-        let next = through(&folder).join(part);
-        if fs::symlink_metadata(&next).is_err() {
-            make_folder(&next, 0o700, owned.owner)?;
-        }
-        folder = open_folder(&next)?;
+        let next = folder.path().join(part);
+        folder = if fs::symlink_metadata(&next).is_err() {
+            Folder::make(&next, 0o700, owned.owner)?
+        } else {
+            Folder::open(&next)?
+        };
     }
-    replace(&through(&folder).join(name), content, owned, |_| Ok(()))
+    replace(&folder.path().join(name), content, owned, |_| Ok(()))
 }
 
-/// The folder, whatever is put at its path meanwhile.
-fn through(folder: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()))
-}
-
-fn open_folder(path: &Path) -> io::Result<File> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-fn make_folder(
-    path: &Path,
-    mode: u32,
-    (user, group): (Option<u32>, Option<u32>),
-) -> io::Result<()> {
-    DirBuilder::new().mode(mode).create(path)?;
-    fs::set_permissions(path, Permissions::from_mode(mode))?;
-    if user.is_some() || group.is_some() {
-        chown(path, user, group)?;
+/// Removes a file in a home directory; links on the way are not followed.
+pub(crate) fn remove_private(root: &Root, home: &Path, path: &Path) -> io::Result<()> {
+    let below = path.strip_prefix(home).map_err(|_| io::ErrorKind::InvalidFilename)?;
+    let name = below.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let mut folder = Folder::open(&root.folder(home)?)?;
+    for part in below.parent().into_iter().flat_map(Path::components) {
+        folder = folder.folder(part.as_ref())?;
     }
-    Ok(())
+    fs::remove_file(folder.path().join(name))
 }
 
 fn make_folders(folder: &Path, mode: u32) -> io::Result<()> {
@@ -110,7 +95,7 @@ fn make_folders(folder: &Path, mode: u32) -> io::Result<()> {
     let owner = fs::metadata(above)?;
     let ours = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let owner = Some((owner.uid(), owner.gid())).filter(|owner| *owner != ours);
-    make_folder(folder, mode, (owner.map(|owner| owner.0), owner.map(|owner| owner.1)))
+    Folder::make(folder, mode, (owner.map(|owner| owner.0), owner.map(|owner| owner.1))).map(drop)
 }
 
 fn replace(
@@ -155,9 +140,10 @@ fn hidden(folder: &Path, name: &std::ffi::OsStr) -> PathBuf {
 fn fill(hidden: &Path, content: &[u8], owned: &Owned) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(hidden)?;
     file.write_all(content)?;
-    if owned.owner.0.is_some() || owned.owner.1.is_some() {
-        fchown(&file, owned.owner.0, owned.owner.1)?;
-    }
+    // The folder may give its files a group of its own.
+    let user = owned.owner.0.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+    let group = owned.owner.1.unwrap_or_else(|| rustix::process::getegid().as_raw());
+    fchown(&file, Some(user), Some(group))?;
     // After the owner, as a change of that takes special bits away; and the umask must not count.
     file.set_permissions(Permissions::from_mode(owned.mode))?;
     file.sync_all()
@@ -203,6 +189,30 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
         }
         assert_eq!(fs::read_dir(directory.path().join("a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_ours_in_a_folder_that_gives_its_group_to_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("local");
+        fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::chown(&folder, None, other_group()).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o2775)).unwrap();
+
+        let root = Root::new(directory.path());
+        write(&root, Path::new("/local/a"), b"", &Owned::default()).unwrap();
+
+        let group = fs::metadata(folder.join("a")).unwrap().gid();
+        assert_eq!(group, rustix::process::getegid().as_raw());
+    }
+
+    /// A group that this process may give to a folder, and is not its first one.
+    fn other_group() -> Option<u32> {
+        if rustix::process::geteuid().is_root() {
+            return Some(50);
+        }
+        let groups = rustix::process::getgroups().unwrap();
+        groups.into_iter().map(|group| group.as_raw()).next_back()
     }
 
     #[test]

@@ -5,19 +5,20 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use cloud_config::apply::{ApplyError, Document, Extent, Limits, Target, apply};
+use cloud_config::apply::{ApplyError, Document, Extent, Limits, Progress, Run, Target, apply};
 use cloud_config::clock::{Clock, SystemClock};
 use cloud_config::datasource::{self, Found, NotFound, Search, find, find_or_kept, keep};
 use cloud_config::document;
 use cloud_config::facts::Facts;
 use cloud_config::host::Root;
 use cloud_config::plan::DEFAULT_USER;
-use cloud_config::state::{self, Done, Stage, Summary};
+use cloud_config::problem::Problem;
+use cloud_config::state::{self, Done, Outcome, Stage, Summary};
 
 /// What is reached when a host is what its user data say.
 const TARGET: &str = "cloud-config.target";
@@ -40,6 +41,12 @@ enum When {
 pub(crate) struct BootArgs {
     /// Which part of the boot it is
     when: When,
+    /// Who gets keys that are for nobody by name
+    #[arg(long, value_name = "NAME", env = "CLOUD_CONFIG_USER", default_value = DEFAULT_USER)]
+    user: String,
+    /// The root directory of the host
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    root: PathBuf,
 }
 
 /// Why the host is not what its user data say.
@@ -61,81 +68,124 @@ pub(crate) enum BootError {
 
 /// Makes the host what its user data say, as far as it can be at this time.
 pub(crate) fn run(args: &BootArgs) -> Result<String, BootError> {
-    let clock = SystemClock::start();
+    let boot = Boot { root: Root::new(&args.root), user: &args.user, clock: SystemClock::start() };
     match args.when {
-        When::Early => early(&clock),
-        When::Late => late(&clock),
+        When::Early => boot.early(),
+        When::Late => boot.late(),
     }
     .map(|()| String::new())
 }
 
-/// What is not found now, or cannot be done yet, is left to the later part, which tells of it.
-fn early(clock: &dyn Clock) -> Result<(), BootError> {
-    let root = Root::new(Path::new("/"));
-    let Ok(found) = find(&search(&root, clock), datasource::Stage::Local) else { return Ok(()) };
-    let facts = facts(&root, &found);
-    let summary = apply(target(&root, clock), document(&found, &facts), Extent::Files)?;
-    tell_actions(&summary);
-    Ok(())
+/// A host that boots.
+struct Boot<'a> {
+    root: Root,
+    user: &'a str,
+    clock: SystemClock,
 }
 
-fn late(clock: &dyn Clock) -> Result<(), BootError> {
-    let root = Root::new(Path::new("/"));
-    let found = match find_or_kept(&search(&root, clock)) {
-        Ok(found) => found,
-        Err(error) => return without_user_data(&root, error),
-    };
-    for warning in &found.warnings {
-        tell(Level::Warning, warning);
+impl Boot<'_> {
+    /// What is not found now, or cannot be done yet, is left to the later part, which tells of it.
+    fn early(&self) -> Result<(), BootError> {
+        let Ok(found) = find(&self.search(), datasource::Stage::Local) else { return Ok(()) };
+        let facts = facts(&self.root, &found);
+        let run = Run::begin(&self.root)?;
+        let summary = apply(&run, self.target(), self.document(&found, &facts), Extent::Files)?;
+        for outcome in &summary.actions {
+            Journal.ended(outcome);
+        }
+        Ok(())
     }
-    let facts = facts_in_time(&root, &found, clock);
-    let ready = || notify("READY=1");
-    let summary = apply(target(&root, clock), document(&found, &facts), Extent::Whole(&ready))?;
-    for problem in &summary.problems {
-        tell(if problem.is_error() { Level::Error } else { Level::Warning }, problem);
+
+    fn late(&self) -> Result<(), BootError> {
+        let run = Run::begin(&self.root)?;
+        // Who waits for the result knows that there will be one.
+        self.note(&Summary::begun("none"))?;
+        let found = match find_or_kept(&self.search()) {
+            Ok(found) => found,
+            Err(error) => return self.without_user_data(error),
+        };
+        for warning in &found.warnings {
+            tell(Level::Warning, warning);
+        }
+        let facts = facts_in_time(&self.root, &found, &self.clock);
+        let document = self.document(&found, &facts);
+        let summary = apply(&run, self.target(), document, Extent::Whole(&Journal))?;
+        // What failed may do at another boot; a document with errors is not to come back.
+        if !summary.floor
+            && let Err(error) = keep(self.root.directory(), &found)
+        {
+            let text = format!("cannot keep the user data for a boot without them: {error}");
+            tell(Level::Warning, text);
+        }
+        if summary.stage != Stage::Done {
+            return Err(BootError::Failed);
+        }
+        reach_target();
+        Ok(())
     }
-    tell_actions(&summary);
-    // What failed may do at another boot; a document with errors is not to come back.
-    if !summary.floor
-        && let Err(error) = keep(root.directory(), &found)
-    {
-        tell(Level::Warning, format!("cannot keep the user data for a boot without them: {error}"));
+
+    /// A host that nobody gave user data is what it is to be.
+    fn without_user_data(&self, error: NotFound) -> Result<(), BootError> {
+        let none = Summary::begun("none");
+        let NotFound::Nothing(_) = &error else {
+            let error_text = Some(error.to_string());
+            self.note(&Summary { stage: Stage::Failed, error: error_text, ..none })?;
+            return Err(error.into());
+        };
+        tell(Level::Info, format!("{error}: nothing to do"));
+        self.note(&Summary { stage: Stage::Done, ..none })?;
+        Journal.asked();
+        reach_target();
+        Ok(())
     }
-    if summary.stage != Stage::Done {
-        return Err(BootError::Failed);
+
+    fn note(&self, summary: &Summary) -> Result<(), BootError> {
+        state::save(&self.root, state::RESULT, summary).map_err(BootError::Note)
     }
-    reach_target();
-    Ok(())
+
+    fn search(&self) -> Search<'_> {
+        let limits = datasource::Limits::default();
+        Search { root: self.root.directory(), path: None, url: None, clock: &self.clock, limits }
+    }
+
+    fn target(&self) -> Target<'_> {
+        let limits = Limits::default();
+        Target { root: &self.root, is_running: true, clock: &self.clock, limits }
+    }
+
+    fn document<'a>(&'a self, found: &'a Found, facts: &'a Facts) -> Document<'a> {
+        Document {
+            user_data: found.user_data.as_deref().unwrap_or_default(),
+            source: found.source.as_str(),
+            metadata: Some(&found.metadata),
+            warnings: &found.warnings,
+            facts,
+            default_user: self.user,
+        }
+    }
 }
 
-/// A host that nobody gave user data is what it is to be.
-fn without_user_data(root: &Root, error: NotFound) -> Result<(), BootError> {
-    let NotFound::Nothing(_) = &error else { return Err(error.into()) };
-    tell(Level::Info, format!("{error}: nothing to do"));
-    let summary = Summary { stage: Stage::Done, ..Summary::begun("none") };
-    state::save(root, state::RESULT, &summary).map_err(BootError::Note)?;
-    notify("READY=1");
-    reach_target();
-    Ok(())
-}
+/// Tells systemd and the journal how it goes.
+struct Journal;
 
-fn search<'a>(root: &'a Root, clock: &'a dyn Clock) -> Search<'a> {
-    let limits = datasource::Limits::default();
-    Search { root: root.directory(), path: None, url: None, clock, limits }
-}
+impl Progress for Journal {
+    fn planned(&self, problems: &[Problem]) {
+        for problem in problems {
+            tell(if problem.is_error() { Level::Error } else { Level::Warning }, problem);
+        }
+    }
 
-fn target<'a>(root: &'a Root, clock: &'a dyn Clock) -> Target<'a> {
-    Target { root, is_running: true, clock, limits: Limits::default() }
-}
+    fn asked(&self) {
+        notify("READY=1");
+    }
 
-fn document<'a>(found: &'a Found, facts: &'a Facts) -> Document<'a> {
-    Document {
-        user_data: found.user_data.as_deref().unwrap_or_default(),
-        source: found.source.as_str(),
-        metadata: Some(&found.metadata),
-        warnings: &found.warnings,
-        facts,
-        default_user: DEFAULT_USER,
+    fn ended(&self, outcome: &Outcome) {
+        let level = match outcome.result {
+            Done::Failed => Level::Error,
+            Done::Skipped | Done::Pending => Level::Warning,
+            Done::Done => Level::Info,
+        };
+        tell(level, outcome);
     }
 }
 
@@ -193,17 +243,6 @@ enum Level {
     Error = 3,
     Warning = 4,
     Info = 6,
-}
-
-fn tell_actions(summary: &Summary) {
-    for outcome in &summary.actions {
-        let level = match outcome.result {
-            Done::Failed => Level::Error,
-            Done::Skipped | Done::Pending => Level::Warning,
-            Done::Done => Level::Info,
-        };
-        tell(level, outcome);
-    }
 }
 
 /// Writes a line for the journal, which takes the level from its beginning.

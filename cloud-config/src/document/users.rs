@@ -101,12 +101,16 @@ fn field(reader: &mut Reader<'_>, at: &At<'_>) -> Option<String> {
 fn hash(reader: &mut Reader<'_>, at: &At<'_>) -> Option<String> {
     let hash = field(reader, at)?;
     // Hashes of crypt(3), and the words for an account without one.
-    let is_hash = hash.starts_with('$') || hash.starts_with(['!', '*', '_']) || hash.len() == 13;
-    if !is_hash {
-        let text = "does not look like the hash of a password: make one with `openssl passwd -6`";
+    let is_hash = hash.starts_with(['$', '!', '*', '_']) || hash.len() == 13;
+    if hash.is_empty() {
+        reader.warning(at, "is ignored: it would let everybody in without a password");
+    } else if !is_hash {
+        let text =
+            "is ignored, as it is not the hash of a password: make one with `openssl passwd -6`";
         reader.warning(at, text);
     }
-    Some(hash)
+    // A password must not stand in /etc/shadow as it is typed.
+    is_hash.then_some(hash)
 }
 
 fn group(reader: &mut Reader<'_>, at: &At<'_>) -> Option<String> {

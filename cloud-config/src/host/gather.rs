@@ -1,13 +1,15 @@
 //! Reads what a host has.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::keys::KeyFiles;
 use super::{Accounts, FileState, Host, Regular, Root, UnitFileOnHost, has_install};
-use crate::plan::{Input, wanted};
+use crate::plan::{Input, Scope, authorized_keys, wanted};
 use crate::state;
 
 /// Where systemd looks for unit files, the first one counts.
@@ -31,16 +33,19 @@ pub struct GatherError {
 
 /// Reads what a host has of what a plan for the input will look at.
 ///
+/// What only root may read counts as not there for others, with a warning: a plan may be made without
+/// it. For the floor all but the users counts as not there that cannot be read.
+///
 /// # Errors
 ///
 /// When a file is there and cannot be read.
 pub fn gather(root: &Root, input: &Input<'_>) -> Result<Host, GatherError> {
-    let reader = Reader { root };
+    let reader = Reader::new(root, input.scope);
     let text = |path: &str| reader.text(Path::new(path));
-    let memory = state::read_memory(root).map_err(of(Path::new(state::MEMORY)))?;
+    let memory = reader.take(Path::new(state::MEMORY), state::read_memory(root))?;
     let accounts = Accounts::read(
-        &text("/etc/passwd")?.unwrap_or_default(),
-        &text("/etc/group")?.unwrap_or_default(),
+        &reader.users("/etc/passwd")?,
+        &reader.users("/etc/group")?,
         &text("/etc/shadow")?.unwrap_or_default(),
     );
     let running_hostname =
@@ -54,8 +59,14 @@ pub fn gather(root: &Root, input: &Input<'_>) -> Result<Host, GatherError> {
         files.extend(reader.state(path)?.map(|state| (path.clone(), state)));
     }
     let mut key_sets = BTreeMap::new();
-    for (user, folder) in &wanted.key_folders {
-        key_sets.insert(user.clone(), reader.key_sets(folder)?);
+    for (user, home) in &wanted.homes {
+        let owner = accounts.users.get(user).map(|account| account.uid);
+        let keys = KeyFiles::read(root, home, owner);
+        // Whatever else speaks of it must not follow links to it.
+        files.remove(&authorized_keys(home));
+        files.extend(keys.file.map(|file| (authorized_keys(home), FileState::Regular(file))));
+        key_sets.insert(user.clone(), keys.sets);
+        reader.warnings.borrow_mut().extend(keys.warnings);
     }
     let mut units = BTreeMap::new();
     for unit in &wanted.units {
@@ -71,13 +82,10 @@ pub fn gather(root: &Root, input: &Input<'_>) -> Result<Host, GatherError> {
         units,
         enabled: reader.enabled(&wanted.units)?,
         memory,
-        asked: state::read_asked(root).map_err(of(Path::new(state::ASKED)))?,
+        asked: reader.take(Path::new(state::ASKED), state::read_asked(root))?,
         machine_id: trimmed(text("/etc/machine-id")?),
+        warnings: reader.warnings(),
     })
-}
-
-fn of(path: &Path) -> impl Fn(io::Error) -> GatherError {
-    move |source| GatherError { path: path.to_owned(), source }
 }
 
 /// What is not there is no error.
@@ -95,16 +103,59 @@ fn there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
 
 struct Reader<'a> {
     root: &'a Root,
+    scope: Scope,
+    is_root: bool,
+    /// Whether something is for root alone to read.
+    is_denied: Cell<bool>,
+    warnings: RefCell<Vec<String>>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(root: &'a Root, scope: Scope) -> Self {
+        let is_root = rustix::process::geteuid().is_root();
+        Self { root, scope, is_root, is_denied: Cell::default(), warnings: RefCell::default() }
+    }
+
+    fn warnings(self) -> Vec<String> {
+        let mut warnings = self.warnings.into_inner();
+        if self.is_denied.get() {
+            let text = "some files are for root alone to read: run as root to compare them, too";
+            warnings.push(text.to_owned());
+        }
+        warnings
+    }
+
+    /// What was read, nothing if it may be passed over that it cannot be read.
+    fn take<T: Default>(&self, path: &Path, read: io::Result<T>) -> Result<T, GatherError> {
+        match read {
+            Ok(value) => Ok(value),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !self.is_root => {
+                self.is_denied.set(true);
+                Ok(T::default())
+            }
+            Err(error) if self.scope == Scope::Floor => {
+                let text = format!("cannot read {}: {error}: it is passed over", path.display());
+                self.warnings.borrow_mut().push(text);
+                Ok(T::default())
+            }
+            Err(source) => Err(GatherError { path: path.to_owned(), source }),
+        }
+    }
+
     fn text(&self, path: &Path) -> Result<Option<String>, GatherError> {
         let bytes = self.root.place(path).and_then(|place| there(fs::read(place)));
-        Ok(bytes.map_err(of(path))?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(self.take(path, bytes)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Without them nothing is known of the host.
+    fn users(&self, path: &str) -> Result<String, GatherError> {
+        let bytes = self.root.place(Path::new(path)).and_then(|place| there(fs::read(place)));
+        let bytes = bytes.map_err(|source| GatherError { path: path.into(), source })?;
+        Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
     }
 
     fn state(&self, path: &Path) -> Result<Option<FileState>, GatherError> {
-        self.read_state(path).map_err(of(path))
+        self.take(path, self.read_state(path))
     }
 
     fn read_state(&self, path: &Path) -> io::Result<Option<FileState>> {
@@ -130,17 +181,7 @@ impl Reader<'_> {
             let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
             names.collect()
         };
-        self.root.place(&folder.join(".")).and_then(names).map_err(of(folder))
-    }
-
-    fn key_sets(&self, folder: &Path) -> Result<BTreeMap<String, String>, GatherError> {
-        let mut sets = BTreeMap::new();
-        for name in self.names(folder)? {
-            if let Some(FileState::Regular(file)) = self.state(&folder.join(&name))? {
-                sets.insert(name, String::from_utf8_lossy(&file.content).into_owned());
-            }
-        }
-        Ok(sets)
+        self.take(folder, self.root.folder(folder).and_then(names))
     }
 
     fn unit(&self, unit: &str) -> Result<Option<UnitFileOnHost>, GatherError> {

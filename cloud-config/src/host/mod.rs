@@ -1,7 +1,9 @@
 //! What is on a host: all that a plan needs to know of it, gathered before anything is decided.
 
 mod accounts;
+pub(crate) mod folder;
 mod gather;
+mod keys;
 mod root;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +41,8 @@ pub struct Host {
     pub asked: BTreeSet<String>,
     /// What /etc/machine-id says.
     pub machine_id: Option<String>,
+    /// What could not be read, and counts as not there.
+    pub warnings: Vec<String>,
 }
 
 impl Host {

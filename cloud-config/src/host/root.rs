@@ -38,6 +38,19 @@ impl Root {
     ///
     /// Links that lead in a circle, and directories that cannot be read.
     pub fn place(&self, path: &Path) -> io::Result<PathBuf> {
+        self.walk(path, false)
+    }
+
+    /// Where a folder of the host is: the last part is followed, too.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::place`].
+    pub fn folder(&self, path: &Path) -> io::Result<PathBuf> {
+        self.walk(path, true)
+    }
+
+    fn walk(&self, path: &Path, follows_last: bool) -> io::Result<PathBuf> {
         let mut left = parts(path);
         let mut done = self.0.clone();
         let mut links = 0;
@@ -49,14 +62,15 @@ impl Root {
                 continue;
             }
             let candidate = done.join(&part);
-            let target = if left.is_empty() { None } else { link(&candidate)? };
+            let is_followed = follows_last || !left.is_empty();
+            let target = if is_followed { link(&candidate)? } else { None };
             let Some(target) = target else {
                 done = candidate;
                 continue;
             };
             links += 1;
             if links > MAX_LINKS {
-                return Err(io::ErrorKind::QuotaExceeded.into());
+                return Err(rustix::io::Errno::LOOP.into());
             }
             if target.is_absolute() {
                 done.clone_from(&self.0);
@@ -73,7 +87,12 @@ fn link(path: &Path) -> io::Result<Option<PathBuf>> {
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_symlink() => path.read_link().map(Some),
         Ok(_) => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // What is not there is no link; below a file nothing is.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -103,6 +122,7 @@ mod tests {
         symlink("../../../run", path.join("var/up")).unwrap();
         symlink("circle", path.join("circle")).unwrap();
         symlink("/etc/a", path.join("last")).unwrap();
+        std::fs::write(path.join("file"), "").unwrap();
         let root = Root::new(path);
 
         for (asked, expected) in [
@@ -111,9 +131,13 @@ mod tests {
             ("/last", "last"),
             ("/none/a/b", "none/a/b"),
             ("/../../a", "a"),
+            ("/file/a/b", "file/a/b"),
         ] {
             assert_eq!(root.place(Path::new(asked)).unwrap(), path.join(expected), "{asked}");
         }
-        assert!(root.place(Path::new("/circle/a")).is_err());
+        assert_eq!(root.folder(Path::new("/last")).unwrap(), path.join("etc/a"));
+        assert_eq!(root.folder(Path::new("/var/run/a")).unwrap(), path.join("run/a"));
+        let circle = root.place(Path::new("/circle/a")).unwrap_err();
+        assert_eq!(circle.raw_os_error(), Some(rustix::io::Errno::LOOP.raw_os_error()));
     }
 }

@@ -42,13 +42,14 @@ fn new_users(planner: &mut Planner<'_>) -> Vec<NewUser> {
     let mut made: Vec<NewUser> = Vec::new();
     for user in users_once(&planner.input.config.users) {
         if !is_there(&user.name) {
-            made.push(new_user(planner, &user));
+            made.push(new_user(&user));
         }
     }
     let is_made = made.iter().any(|user| user.name == default);
     if default_user_has_keys(planner) && !is_there(default) && !is_made {
         made.push(NewUser { name: default.to_owned(), ..NewUser::default() });
     }
+    join_own_groups(planner, &mut made);
     for user in &mut made {
         if user.name == default {
             user.shell.get_or_insert_with(|| "/bin/bash".into());
@@ -67,17 +68,30 @@ fn new_users(planner: &mut Planner<'_>) -> Vec<NewUser> {
     made
 }
 
-fn new_user(planner: &Planner<'_>, user: &User) -> NewUser {
-    // useradd makes a group of the user's name, and fails if it is there.
-    let has_group = planner.host.accounts.groups.contains_key(&user.name)
-        || planner.input.config.groups.iter().any(|group| group.name == user.name);
-    let own = (has_group && !user.no_user_group).then(|| user.name.clone());
+/// useradd makes a group of the user's name, and fails if it is there: by then all groups are that
+/// anything names.
+fn join_own_groups(planner: &Planner<'_>, made: &mut [NewUser]) {
+    let config = planner.input.config;
+    let named = config.groups.iter().map(|group| group.name.clone());
+    let of_users = config.users.iter().flat_map(|user| user.groups.iter().cloned());
+    let primary = made.iter().filter_map(|user| user.primary_group.clone());
+    let known: BTreeSet<String> = named.chain(of_users).chain(primary).collect();
+    let is_there =
+        |name: &str| known.contains(name) || planner.host.accounts.groups.contains_key(name);
+    for user in made {
+        if user.primary_group.is_none() && !user.no_user_group && is_there(&user.name) {
+            user.primary_group = Some(user.name.clone());
+        }
+    }
+}
+
+fn new_user(user: &User) -> NewUser {
     NewUser {
         name: user.name.clone(),
         gecos: user.gecos.clone(),
         home: user.homedir.clone(),
         no_create_home: user.no_create_home,
-        primary_group: user.primary_group.clone().or(own),
+        primary_group: user.primary_group.clone(),
         groups: user.groups.clone(),
         no_user_group: user.no_user_group,
         system: user.system,

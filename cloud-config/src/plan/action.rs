@@ -40,6 +40,13 @@ pub enum Action {
     },
     /// Removes a file or link, and the folder of drop-ins that it leaves empty.
     Remove(PathBuf),
+    /// Removes a set of keys.
+    RemoveKeys {
+        /// The home directory, below which links are not followed.
+        home: PathBuf,
+        /// Where.
+        path: PathBuf,
+    },
     /// Makes a unit start at boot.
     Enable {
         /// Its name.
@@ -266,7 +273,9 @@ impl fmt::Display for Action {
             Self::Link { path, target } => {
                 write!(formatter, "link {} to {}", path.display(), target.display())
             }
-            Self::Remove(path) => write!(formatter, "remove {}", path.display()),
+            Self::Remove(path) | Self::RemoveKeys { path, .. } => {
+                write!(formatter, "remove {}", path.display())
+            }
             Self::Enable { unit, .. } => write!(formatter, "enable {unit}"),
             Self::Disable(unit) => write!(formatter, "disable {unit}"),
             Self::Reload => formatter.write_str("reload systemd"),

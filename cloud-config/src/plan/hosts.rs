@@ -38,15 +38,15 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
 fn update(old: &str, entry: Option<String>) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut place = None;
-    let mut is_ours = false;
-    for line in old.lines() {
+    let mut old = old.lines().peekable();
+    while let Some(line) = old.next() {
         match line {
             BEGIN => {
-                is_ours = true;
                 place.get_or_insert(lines.len());
+                // Ours is one line, whatever became of its end.
+                old.next_if(|line| *line != END);
+                old.next_if_eq(&END);
             }
-            END if is_ours => is_ours = false,
-            _ if is_ours => {}
             _ => lines.push(line.to_owned()),
         }
     }
@@ -74,5 +74,7 @@ mod tests {
         assert_eq!(second, format!("{old}\n{}10.0.0.8 late\n", ours("two")));
         assert_eq!(update(&second, entry("two")), second);
         assert_eq!(update(&second, None), format!("{old}\n10.0.0.8 late\n"));
+        let endless = first.replace(END, "10.0.0.7 db");
+        assert_eq!(update(&endless, entry("one")), format!("{first}10.0.0.7 db\n"));
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn folder(home: &Path) -> PathBuf {
 }
 
 /// The file that sshd reads.
-pub(super) fn file(home: &Path) -> PathBuf {
+pub(crate) fn file(home: &Path) -> PathBuf {
     home.join(".ssh/authorized_keys")
 }
 
@@ -117,7 +117,9 @@ fn plan_user(planner: &mut Planner<'_>, user: &str, changes: &BTreeMap<&str, Opt
     }
     planner.drafts.write(file, draft(&together(&sets)));
     let gone = known.keys().filter(|set| !sets.contains_key(*set));
-    planner.links.extend(gone.map(|set| Action::Remove(folder(&home).join(set))));
+    let gone =
+        gone.map(|set| Action::RemoveKeys { home: home.clone(), path: folder(&home).join(set) });
+    planner.links.extend(gone);
 }
 
 /// Notes which sets are there because of documents and clouds.

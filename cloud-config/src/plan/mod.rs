@@ -22,6 +22,7 @@ pub mod wanted;
 mod written;
 
 pub use action::{Action, Check, FileChange, Hash, NewUser, Owner, OwnerGroup, Parents, Task};
+pub(crate) use keys::file as authorized_keys;
 pub(crate) use paths::unit_of;
 
 use std::path::Path;
@@ -120,7 +121,7 @@ impl<'a> Planner<'a> {
             Scope::Whole => Manifest::default(),
             Scope::Floor => host.memory.manifest.clone(),
         };
-        Self {
+        let mut planner = Self {
             input,
             host,
             drafts: Drafts::new(host),
@@ -128,7 +129,11 @@ impl<'a> Planner<'a> {
             links: Vec::new(),
             problems: Vec::new(),
             manifest,
+        };
+        for warning in &host.warnings {
+            planner.warn(Position::START, "", warning);
         }
+        planner
     }
 
     fn warn(&mut self, position: Position, path: impl Into<String>, text: impl Into<String>) {

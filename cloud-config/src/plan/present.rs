@@ -29,7 +29,7 @@ impl Plan {
 fn action_text(action: &Action) -> String {
     match action {
         Action::File(file) => file_text(file),
-        Action::Remove(path) => format!("- {}\n", path.display()),
+        Action::Remove(path) | Action::RemoveKeys { path, .. } => format!("- {}\n", path.display()),
         Action::Disable(_) => format!("- {action}\n"),
         Action::Hostname(_) | Action::Password { .. } | Action::Reload | Action::ReloadNetwork => {
             format!("~ {action}\n")
@@ -106,7 +106,9 @@ fn action_json(action: &Action) -> Value {
         Action::Link { path, target } => {
             with(kind("link"), json!({ "path": path, "target": target }))
         }
-        Action::Remove(path) => with(kind("remove"), json!({ "path": path })),
+        Action::Remove(path) | Action::RemoveKeys { path, .. } => {
+            with(kind("remove"), json!({ "path": path }))
+        }
         Action::Enable { unit, runtime } => {
             with(kind("enable"), json!({ "unit": unit, "runtime": runtime }))
         }

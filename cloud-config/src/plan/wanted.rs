@@ -10,10 +10,10 @@ use crate::state::Memory;
 /// What a plan looks at on a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Paths of files and links.
+    /// Paths of files and links, without those in `homes`.
     pub files: BTreeSet<PathBuf>,
-    /// Folders of sets of keys by user.
-    pub key_folders: BTreeMap<String, PathBuf>,
+    /// Home directories whose keys count, by user.
+    pub homes: BTreeMap<String, PathBuf>,
     /// Names of units.
     pub units: BTreeSet<String>,
 }
@@ -73,8 +73,7 @@ impl Wanted {
         let known = memory.manifest.keys.keys().map(String::as_str);
         for user in listed.chain(known).chain([input.default_user]) {
             let home = keys::home(user, input.config, accounts);
-            self.files.insert(keys::file(&home));
-            self.key_folders.insert(user.to_owned(), keys::folder(&home));
+            self.homes.insert(user.to_owned(), home);
         }
     }
 

@@ -33,6 +33,9 @@ fn append(planner: &mut Planner<'_>, file: &File, draft: Draft) {
     let mut content = known.unwrap_or_default().to_vec();
     let is_there = known.is_some();
     if !has_lines(&content, &file.content) {
+        if content.last().is_some_and(|last| *last != b'\n') {
+            content.push(b'\n');
+        }
         content.extend_from_slice(&file.content);
     } else if is_there && !planner.drafts.has(&file.path) {
         return;
@@ -40,12 +43,14 @@ fn append(planner: &mut Planner<'_>, file: &File, draft: Draft) {
     planner.drafts.edit(file.path.clone(), content, draft);
 }
 
-/// Whether a text holds another one, from the beginning of a line on.
+/// Whether a text holds the lines of another one.
 fn has_lines(text: &[u8], part: &[u8]) -> bool {
+    let part = part.strip_suffix(b"\n").unwrap_or(part);
     part.is_empty()
         || text.windows(part.len()).enumerate().any(|(index, window)| {
             let starts_line = index == 0 || text.get(index - 1) == Some(&b'\n');
-            starts_line && window == part
+            let ends_line = text.get(index + part.len()).is_none_or(|next| *next == b'\n');
+            starts_line && ends_line && window == part
         })
 }
 
@@ -91,6 +96,9 @@ mod tests {
             ("#b\n", "b\n", false),
             ("", "b\n", false),
             ("a", "", true),
+            ("a\nb", "a", true),
+            ("a\nb", "b\n", true),
+            ("ab\n", "a", false),
         ] {
             assert_eq!(has_lines(text.as_bytes(), part.as_bytes()), expected, "{text:?} {part:?}");
         }

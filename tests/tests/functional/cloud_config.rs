@@ -196,6 +196,38 @@ fn units_that_wait_for_the_boot_and_for_cloud_config_hold_up_neither() {
     drop(restored);
 }
 
+/// Debian's package enables etcd, which would come up with its settings, and alone.
+#[test]
+fn an_etcd_that_is_enabled_starts_with_the_settings_of_the_document() {
+    let documented = Documented::new();
+    let host = &documented.hosts()[2];
+    host.read(["systemctl", "add-wants", "multi-user.target", "etcd.service"]).unwrap();
+    let enabled = Enabled { host };
+
+    host.power_off().unwrap();
+    host.bring_up().unwrap();
+
+    documented.await_members();
+    let at = |unit: &str, property: &str| -> u64 { host.show(unit, property).parse().unwrap() };
+    let active = at("cloud-config.service", "ActiveEnterTimestampMonotonic");
+    let started = at("etcd.service", "ExecMainStartTimestampMonotonic");
+    assert!(active > 0 && started >= active, "{started} {active}");
+    assert_eq!(host.show("etcd.service", "NRestarts"), "0");
+    drop(enabled);
+}
+
+/// A host whose etcd is not enabled in the end.
+struct Enabled<'a> {
+    host: &'a Host,
+}
+
+impl Drop for Enabled<'_> {
+    fn drop(&mut self) {
+        let link = "/etc/systemd/system/multi-user.target.wants/etcd.service";
+        self.host.read(["rm", link]).unwrap();
+    }
+}
+
 #[test]
 fn a_document_with_an_error_changes_nothing_and_says_where_it_is() {
     let documented = Documented::new();

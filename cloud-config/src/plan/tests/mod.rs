@@ -371,3 +371,32 @@ fn a_plan_shows_what_changes_in_a_file() {
          @@ -1,2 +1,2 @@\n one\n-two\n+three\n"
     );
 }
+
+#[test]
+fn a_group_that_is_there_before_its_user_is_the_users() {
+    for text in [
+        "users: [{name: joe}, {name: ann, groups: [joe]}]\n",
+        "groups: joe\nusers: [{name: joe}]\n",
+        "users: [{name: joe}, {name: ann, primary_group: joe}]\n",
+    ] {
+        let host = after(&bare(), &of(text, &bare()));
+
+        let joe = &host.accounts.users["joe"];
+        assert_eq!(joe.gid, host.accounts.groups["joe"].gid, "{text}");
+    }
+    let host = after(&bare(), &of("groups: core\nssh_authorized_keys: [ssh-rsa k]\n", &bare()));
+    assert_eq!(host.accounts.users["core"].gid, host.accounts.groups["core"].gid);
+}
+
+#[test]
+fn lines_are_added_once() {
+    let text = "write_files:\n  - {path: /etc/l, content: a, append: true}\n  \
+                - {path: /etc/l, content: b, append: true}\n";
+    let mut host = bare();
+    host.files.insert("/etc/l".into(), regular("old", 0o644));
+
+    for _ in 0..3 {
+        host = after(&host, &of(text, &host));
+        assert_eq!(content(&host, "/etc/l"), "old\na\nb");
+    }
+}

@@ -56,7 +56,7 @@ fn act(host: &mut Host, action: &Action) {
         Action::Link { path, target } => {
             host.files.insert(path.clone(), FileState::Link(target.clone()));
         }
-        Action::Remove(path) => {
+        Action::Remove(path) | Action::RemoveKeys { path, .. } => {
             host.files.remove(path);
             if let Some(sets) = sets_of(host, path) {
                 sets.remove(&name_of(path));

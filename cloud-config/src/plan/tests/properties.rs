@@ -36,7 +36,7 @@ fn unit() -> impl Strategy<Value = String> {
 fn user() -> impl Strategy<Value = String> {
     let more = prop::sample::subsequence(
         vec![
-            "groups: [sudo, web]",
+            "groups: [sudo, web, core, jane]",
             "passwd: $6$x",
             "lock_passwd: true",
             "no_user_group: true",
@@ -52,11 +52,13 @@ fn user() -> impl Strategy<Value = String> {
 fn file() -> impl Strategy<Value = String> {
     let paths = vec!["/etc/a", "/etc/hosts", "/etc/environment", "/etc/systemd/system/a.service"];
     let more = prop::sample::subsequence(
-        vec!["permissions: 0600", "owner: root:sudo", "append: true", "content: \"x\\ny\\n\""],
-        0..4,
+        vec!["permissions: 0600", "owner: root:sudo", "append: true"],
+        0..3,
     );
-    (prop::sample::select(paths), more)
-        .prop_map(|(path, more)| format!("{{{}path: {path}}}", join(&more)))
+    let content = prop::sample::select(vec!["", "x", "y", "x\\n", "y\\nx", "x\\ny\\n", "\\n"]);
+    (prop::sample::select(paths), more, content).prop_map(|(path, more, content)| {
+        format!("{{{}content: \"{content}\", path: {path}}}", join(&more))
+    })
 }
 
 fn join(parts: &[&str]) -> String {
@@ -75,7 +77,7 @@ fn any_document() -> impl Strategy<Value = String> {
             "fqdn: two.example",
             "manage_etc_hosts: true",
             "ssh_authorized_keys: [ssh-rsa top]",
-            "groups: {web: [root]}",
+            "groups: {web: [root], joe: [root]}",
             "runcmd: [date]",
         ],
         0..6,
@@ -124,7 +126,11 @@ fn rank(action: &Action) -> u8 {
         Action::Password { .. } => 3,
         Action::Member { .. } => 4,
         Action::File(_) => 5,
-        Action::Link { .. } | Action::Remove(_) | Action::Enable { .. } | Action::Disable(_) => 6,
+        Action::Link { .. }
+        | Action::Remove(_)
+        | Action::RemoveKeys { .. }
+        | Action::Enable { .. }
+        | Action::Disable(_) => 6,
         Action::Reload => 7,
         Action::ReloadNetwork => 8,
         Action::Command { .. } => 9,

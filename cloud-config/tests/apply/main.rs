@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod boot;
+mod damage;
 mod host;
 
 use std::os::unix::fs::PermissionsExt as _;
