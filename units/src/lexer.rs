@@ -7,6 +7,10 @@ use std::fmt;
 /// Longest piece of offending text that an error repeats.
 const MAX_QUOTE: usize = 60;
 
+/// Longest name of a section, in bytes. Each option carries a copy of it, so that a long one makes
+/// gigabytes of a small file.
+const MAX_SECTION: usize = 256;
+
 /// A meaningful part of a unit file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
@@ -64,6 +68,16 @@ pub enum ParseErrorKind {
         section: String,
         /// What follows it.
         text: Quote,
+    },
+    /// A header has a name longer than any that means something.
+    #[error(
+        "the name of section {name} has {length} bytes, {MAX_SECTION} at most are possible: shorten it"
+    )]
+    LongSection {
+        /// Its beginning.
+        name: Quote,
+        /// Its length.
+        length: usize,
     },
     /// A line is neither option, header nor comment.
     #[error(
@@ -159,6 +173,10 @@ impl<'a> Lexer<'a> {
             let text = Quote::new(garbage);
             let kind = ParseErrorKind::GarbageAfterSection { section: name.to_owned(), text };
             return Err(ParseError { line, kind });
+        }
+        if name.len() > MAX_SECTION {
+            let (name, length) = (Quote::new(name), name.len());
+            return Err(ParseError { line, kind: ParseErrorKind::LongSection { name, length } });
         }
         Ok(Token::Section(name))
     }
@@ -304,6 +322,7 @@ mod tests {
     #[test]
     fn errors_name_the_line_the_text_and_what_to_write() {
         let long_line = format!("[S]\n{}", "\u{e4}".repeat(61));
+        let long_section = format!("[S]\n[{}]\na=\n", "x".repeat(257));
         for (text, expected) in [
             (
                 "# a\n\nhello world\n",
@@ -342,6 +361,13 @@ mod tests {
                 &format!(
                     "line 2: \"{}...\" has no \"=\": write \"Name=Value\", or put \"#\" before it to make it a comment",
                     "\u{e4}".repeat(60)
+                ),
+            ),
+            (
+                long_section.as_str(),
+                &format!(
+                    "line 2: the name of section \"{}...\" has 257 bytes, 256 at most are possible: shorten it",
+                    "x".repeat(60)
                 ),
             ),
         ] {

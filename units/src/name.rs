@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name that systemd takes.
+/// The longest name that fleet 1.0 took. systemd takes 255 and Linux no longer file names, so a unit
+/// with such a name is stored and never runs.
 const MAX_LENGTH: usize = 256;
 
 /// Suffixes that an argument may end in; any other argument gets `.service` appended.

@@ -14,6 +14,12 @@ pub(crate) fn expand(value: &str, name: &UnitName) -> String {
         .replace("%i", name.instance().unwrap_or_default())
 }
 
+/// What a value cannot exceed once it is expanded, in bytes. Each `%` is replaced once at most:
+/// there is none in a name.
+pub(crate) fn longest(value: &str, name: &UnitName) -> usize {
+    value.len() + value.matches('%').count() * name.as_str().len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,6 +73,7 @@ fn explain(at: &At<'_>, text: &str, error: &ParseError, fate: &str) -> (Position
         ParseErrorKind::NoSection { .. } => "no [Section] header, such as [Service], is before it",
         ParseErrorKind::UnclosedSection { .. } => "a section header has no `]`",
         ParseErrorKind::GarbageAfterSection { .. } => "text follows a section header",
+        ParseErrorKind::LongSection { .. } => "the name of a section is too long",
         ParseErrorKind::NoEquals { .. } => "has no `=`, and is neither a header nor a comment",
     };
     match line_of(at, text, error.line) {

@@ -44,6 +44,16 @@ const KNOWN: [&str; 11] = [
     LEGACY_METADATA,
 ];
 
+/// What the values of one unit may come to once specifiers are expanded, in bytes: twice what a
+/// unit may have, so that only those reach it that repeat a long name again and again.
+const MAX_EXPANDED: usize = 1024 * 1024;
+
+/// Longest piece of a value that is too long that is repeated.
+const MAX_QUOTE: usize = 60;
+
+/// Most warnings of one unit; nobody reads more.
+const MAX_WARNINGS: usize = 20;
+
 /// Where a unit may run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directives {
@@ -82,8 +92,8 @@ impl Directives {
     /// Reads the directives of a unit that is stored already, whatever they say together.
     #[must_use]
     pub fn lenient(file: &UnitFile, name: &UnitName) -> Self {
-        let written = Written::of(file, name);
         let mut malformed = Vec::new();
+        let written = Written::of(file, name, &mut malformed);
         let machine_id = read_machine_id(&written, &mut malformed);
         let machine_of = read_machine_of(&written, name, &mut malformed);
         let conflicts = written
@@ -121,13 +131,20 @@ impl Directives {
         options.map(|option| format!("{}={}", option.name, option.value)).collect()
     }
 
-    /// One sentence for each thing that cannot do what its author meant.
+    /// One sentence for each thing that cannot do what its author meant; of very many, the first
+    /// ones and how many more there are.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let misspelt = self.misspelt.iter().map(ToString::to_string);
         let unknown = self.unknown.iter().map(ToString::to_string);
         let malformed = self.malformed.iter().map(ToString::to_string);
-        misspelt.chain(unknown).chain(malformed).collect()
+        let warnings = misspelt.chain(unknown).chain(malformed);
+        let mut warnings: Vec<_> = warnings.take(MAX_WARNINGS).collect();
+        let all = self.misspelt.len() + self.unknown.len() + self.malformed.len();
+        if all > warnings.len() {
+            warnings.push(format!("and {} more of this kind", all - warnings.len()));
+        }
+        warnings
     }
 }
 
@@ -138,8 +155,9 @@ struct Written {
 }
 
 impl Written {
-    fn of(file: &UnitFile, name: &UnitName) -> Self {
+    fn of(file: &UnitFile, name: &UnitName, malformed: &mut Vec<MalformedDirective>) -> Self {
         let mut written = Self { values: BTreeMap::new(), unknown: BTreeSet::new() };
+        let mut room = MAX_EXPANDED;
         for option in file.options().iter().filter(|option| option.section == SECTION) {
             let known = KNOWN.into_iter().find(|key| *key == option.name);
             if let Some(key) = known {
@@ -147,8 +165,15 @@ impl Written {
                 // An empty value names nothing that a machine or unit could be; as the last of
                 // `Global` it takes the earlier ones back.
                 let values = values.filter(|value| key == GLOBAL || !value.trim().is_empty());
-                let expanded = values.map(|value| specifier::expand(&value, name));
-                written.values.entry(key).or_default().extend(expanded);
+                for value in values {
+                    let Some(left) = room.checked_sub(specifier::longest(&value, name)) else {
+                        malformed.push(too_long(key, &value));
+                        continue;
+                    };
+                    room = left;
+                    let expanded = specifier::expand(&value, name);
+                    written.values.entry(key).or_default().push(expanded);
+                }
             } else {
                 written.unknown.insert(UnknownDirective { key: option.name.clone() });
             }
@@ -166,6 +191,12 @@ impl Written {
             values.map(move |value| (key, value.as_str()))
         })
     }
+}
+
+fn too_long(key: &'static str, value: &str) -> MalformedDirective {
+    let start: String = value.chars().take(MAX_QUOTE).collect();
+    let instead = "with its specifiers expanded, the directives of this unit would be larger than 1 MiB: write less of them";
+    MalformedDirective { key, value: format!("{start}..."), instead }
 }
 
 fn read_machine_id(written: &Written, malformed: &mut Vec<MalformedDirective>) -> Option<String> {

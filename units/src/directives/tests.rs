@@ -292,6 +292,42 @@ fn warnings_say_what_to_write_instead() {
 }
 
 #[test]
+fn of_very_many_warnings_the_first_ones_are_told() {
+    let lines: Vec<_> = (0..25).map(|number| format!("Key{number}=")).collect();
+
+    let warnings = read(&lines.join("\n")).warnings();
+
+    assert_eq!(
+        (warnings.len(), warnings.last().map(String::as_str)),
+        (21, Some("and 5 more of this kind"))
+    );
+}
+
+#[test]
+fn specifiers_do_not_make_gigabytes_of_a_unit() {
+    let name = format!("{}.service", "x".repeat(248));
+    let section = format!("Conflicts={}\nConflicts=web@*.service\n", "%n".repeat(250_000));
+
+    let read = directives(&section, &name).unwrap();
+
+    let told = MalformedDirective {
+        key: CONFLICTS,
+        value: format!("{}...", "%n".repeat(30)),
+        instead: "with its specifiers expanded, the directives of this unit would be larger than 1 MiB: write less of them",
+    };
+    assert_eq!(
+        read,
+        Directives {
+            conflicts: globs(["web@*.service"]),
+            malformed: vec![told],
+            ..Directives::default()
+        }
+    );
+    let plain = format!("Conflicts={}", "web@*.service ".repeat(30_000));
+    assert_eq!(directives(&plain, &name).unwrap().conflicts.len(), 30_000);
+}
+
+#[test]
 fn what_has_no_effect_is_told() {
     for (section, expected) in [
         ("MachineID=a\nX-ConditionMachineID=a", None),

@@ -38,7 +38,7 @@ impl fmt::Display for UnknownDirective {
 pub struct MalformedDirective {
     /// The key.
     pub key: &'static str,
-    /// The value, with specifiers expanded.
+    /// The value, with specifiers expanded unless that makes it too long.
     pub value: String,
     /// What to write.
     pub instead: &'static str,
