@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_units::{MachineId, UnitName};
 
@@ -20,6 +20,10 @@ const MAX_OPERATIONS: usize = 120;
 
 /// etcd's default limit is 1.5 MiB.
 const MAX_BYTES: usize = 1024 * 1024;
+
+/// Most of a unit's released assignments on machines that are away. Whoever returns finds in its
+/// own that it is to stop the unit; machines that never return must not fill the transaction.
+const MAX_LEFTOVERS: usize = 10;
 
 /// Room for a key and its revision.
 const COMPARE_BYTES: usize = 256;
@@ -204,9 +208,15 @@ impl Basis<'_> {
         self.expect_suited(parts, unit, machine);
         self.expect(parts, [place.clone()]);
         // What is left of the unit elsewhere does not matter as long as that machine stays away.
+        let outdated = self.outdated(unit, machine);
         for other in self.assignments(unit).filter(|other| *other != machine) {
+            self.expect(parts, [Key::Machine(other.clone())]);
             let assignment = Key::Schedule(other.clone(), unit.clone());
-            self.expect(parts, [assignment, Key::Machine(other.clone())]);
+            if outdated.contains(other) {
+                parts.delete(assignment);
+            } else {
+                self.expect(parts, [assignment]);
+            }
         }
         let generation = self.mirror.revision.0;
         self.put_held(parts, unit, machine, generation);
@@ -214,6 +224,22 @@ impl Basis<'_> {
             let uid = record.created.0;
             parts.put(place, &Placed { machine: machine.clone(), uid, generation });
         }
+    }
+
+    /// The oldest of what is left of a unit on machines that are away, where there is too much.
+    fn outdated(&self, unit: &UnitName, machine: &MachineId) -> BTreeSet<&MachineId> {
+        let assignments = self.mirror.schedule.get(unit).into_iter().flatten();
+        let mut leftovers: Vec<_> = assignments
+            .filter(|(other, stored)| {
+                *other != machine
+                    && stored.document.phase == Phase::Released
+                    && !self.mirror.machines.contains_key(*other)
+            })
+            .map(|(other, stored)| (stored.modified, other))
+            .collect();
+        leftovers.sort_unstable();
+        let outdated = leftovers.len().saturating_sub(MAX_LEFTOVERS);
+        leftovers.into_iter().take(outdated).map(|(_, other)| other).collect()
     }
 
     fn update(&self, parts: &mut Parts, unit: &UnitName, machine: &MachineId) {

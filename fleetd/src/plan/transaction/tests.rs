@@ -1,7 +1,7 @@
 use super::*;
 use crate::placement::testing::{World, machine, unit};
-use crate::plan::plan;
 use crate::plan::tests::{lost, settle};
+use crate::plan::{Outlook, plan};
 use crate::registry::document::{Leader, Standing};
 use crate::store::Commit;
 
@@ -98,6 +98,38 @@ fn a_group_beyond_the_limits_lands_in_parts() {
     settle(&mut world, &lost(""));
 
     assert_eq!(world.schedule().iter().filter(|line| line.starts_with("a ")).count(), 61);
+}
+
+#[test]
+fn machines_that_never_return_do_not_keep_a_unit_from_a_place() {
+    let mut world = World::with_machines("");
+    world.launch("web.service", "");
+    let away: Vec<_> = (0..80).map(|number| format!("x{number:02}")).collect();
+    for id in &away {
+        world.stand(id, Standing::Joined);
+        world.assign(id, "web.service", Phase::Released);
+    }
+    world.join("a", "");
+    let (mirror, cluster) = (world.mirror(), world.cluster());
+    let prefix = world.prefix.clone();
+    let leadership = mirror.leader.as_ref().unwrap().created;
+    let basis = Basis { prefix: &prefix, mirror: &mirror, cluster: &cluster, leadership };
+    let outlook = Outlook { lost: away.iter().map(|id| machine(id)).collect(), ..lost("") };
+
+    let [packet] = pack(&basis, &plan(&cluster, &outlook)).try_into().unwrap();
+
+    // etcd counts compares and writes each for themselves.
+    let Transaction { compares, writes } = &packet.transaction;
+    assert!(compares.len() <= MAX_OPERATIONS && writes.len() <= MAX_OPERATIONS);
+    assert!(matches!(world.commit(packet.transaction), Commit::Done(_)));
+    let newest = away[70..].iter().map(|id| format!("{id} web.service released"));
+    assert_eq!(
+        world.schedule(),
+        newest.fold(vec!["a web.service".into()], |mut all, one| {
+            all.push(one);
+            all
+        })
+    );
 }
 
 #[test]
