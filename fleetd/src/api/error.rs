@@ -31,6 +31,14 @@ pub enum ApiError {
     /// The body is too large.
     #[error("the body of this request may have {} KiB: move large contents of a unit into files of their own", .0 / 1024)]
     TooLarge(usize),
+    /// The body speaks of too many units.
+    #[error("one request may have {most} units, this one has {count}: send them in several")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The name in the address is none.
     #[error(transparent)]
     Name(#[from] UnitNameError),
@@ -173,9 +181,10 @@ impl ApiError {
             | Self::Refused(Refusal::Template(_) | Refusal::Directives(_)) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::TooLarge(_) | Self::MetadataTooLarge(_) | Self::Refused(Refusal::TooLarge(_)) => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
+            Self::TooLarge(_)
+            | Self::TooMany { .. }
+            | Self::MetadataTooLarge(_)
+            | Self::Refused(Refusal::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Refused(Refusal::NothingToCreate | Refusal::NothingToChange)
             | Self::Unreadable(_)
             | Self::UnreadableMetadata { .. }

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -98,7 +98,9 @@ pub fn serve<S: Store>(
     tracker.spawn(viewer.run(stop.clone()));
     let ApiSettings { prefix, token_limit, metrics } = settings;
     let warm = Instant::now() + WARM_UP;
-    let api = Arc::new(Api { prefix, token_limit, store, view, readiness, warm, metrics });
+    let rehearsing = Arc::new(Semaphore::new(1));
+    let api =
+        Arc::new(Api { prefix, token_limit, store, view, readiness, warm, metrics, rehearsing });
     let Doors { listeners, tls } = doors;
     for listener in listeners {
         let routes = router(Arc::clone(&api));
@@ -137,6 +139,8 @@ struct Api<S> {
     /// When requests stop waiting for the readiness.
     warm: Instant,
     metrics: Arc<Metrics>,
+    /// One permit: for the rehearsal under way.
+    rehearsing: Arc<Semaphore>,
 }
 
 impl<S: Store> Api<S> {

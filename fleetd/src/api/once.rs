@@ -15,12 +15,16 @@ impl<S: Store> Writer<S> {
         let key = self.prefix.encode(&Key::Unit(request.name.clone()));
         let mark = self.prefix.encode(&Key::Seeded(request.name.clone()));
         let mut doubtful: Option<Decided> = None;
-        for _ in 0..ATTEMPTS {
+        let mut failure = ApiError::Contended;
+        for attempt in 0..=ATTEMPTS {
             // What becomes of either in between, the transaction notices.
-            let found = self.find(&request.name).await?;
+            let (found, at) = self.find(&request.name).await?;
             if let Some(marked) = self.modified(&mark).await? {
-                let landed = doubtful.take().and_then(|decided| decided.has_landed(&found));
+                let landed = doubtful.and_then(|decided| decided.has_landed(&found, at));
                 return Ok(landed.unwrap_or_else(|| kept(&found, marked)));
+            }
+            if attempt == ATTEMPTS {
+                break;
             }
             let step = match found {
                 Found::Unit { .. } => Step::Keep(found),
@@ -28,14 +32,17 @@ impl<S: Store> Writer<S> {
                     Step::Make(put(key.clone(), request, found)?)
                 }
             };
-            match self.store.commit(step.transaction(&key, &mark, request)).await {
+            failure = match self.store.commit(step.transaction(&key, &mark, request)).await {
                 Ok(Commit::Done(revision)) => return Ok(step.landed(revision)),
-                Ok(Commit::Refused(_)) => {}
-                Err(StoreError::OutcomeUnknown { .. }) => doubtful = step.made(),
+                Ok(Commit::Refused(_)) => ApiError::Contended,
+                Err(error @ StoreError::OutcomeUnknown { .. }) => {
+                    doubtful = step.made();
+                    error.into()
+                }
                 Err(error) => return Err(error.into()),
-            }
+            };
         }
-        Err(ApiError::Contended)
+        Err(failure)
     }
 
     async fn modified(&self, key: &str) -> Result<Option<Revision>, StoreError> {

@@ -10,16 +10,16 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use fleet_units::api::v2::{BatchRequest, Effect, PlanReply, PlannedCopy, PlannedUnit};
 use fleet_units::{MachineId, TargetState, UnitHash, UnitName};
+use tokio::task::spawn_blocking;
 
-use super::error::ApiError;
-use super::v2::{MAX_BATCH, order};
+use super::error::{ApiError, Unavailable};
 use super::write::{Order, intended};
-use super::{Api, body, present, why};
+use super::{Api, present, v2, why};
 use crate::placement::Availability;
 use crate::plan::rehearsal::Rehearsal;
 use crate::registry::document::Phase;
 use crate::registry::key::{Key, KeyPrefix};
-use crate::store::{Selection, Store};
+use crate::store::{Selection, Snapshot, Store};
 
 /// Says what changes to many units would come to, and changes nothing
 #[utoipa::path(
@@ -34,7 +34,7 @@ use crate::store::{Selection, Store};
     responses(
         (status = 200, description = "What would become of each unit", body = PlanReply),
         (status = 400, description = "The body is none"),
-        (status = 413, description = "The body is too large"),
+        (status = 413, description = "The body is too large, or has too many units"),
         (status = 415, description = "The body is said to be something else than JSON")
     )
 )]
@@ -43,21 +43,34 @@ pub(super) async fn plan<S: Store>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<PlanReply>, ApiError> {
-    let request: BatchRequest = body::decode(&headers, body, MAX_BATCH).await?;
+    let request = v2::decode_batch(&headers, body).await?;
+    // Each holds a registry of its own, so one after the other.
+    let turn = Arc::clone(&api.rehearsing).acquire_owned().await;
+    let turn = turn.map_err(|_| Unavailable::Stopping)?;
     let everything = Selection::Prefix(api.prefix.as_str().to_owned());
     let snapshot = api.store.range(&everything, None).await?;
-    let mut rehearsal = Rehearsal::of(api.prefix.clone(), snapshot);
+    let prefix = api.prefix.clone();
+    // Takes its time, for which leases and leadership must not wait.
+    let rehearsing = spawn_blocking(move || {
+        let reply = rehearse(&prefix, snapshot, request);
+        drop(turn);
+        reply
+    });
+    Ok(Json(rehearsing.await.map_err(|_| Unavailable::Stopping)?))
+}
+
+fn rehearse(prefix: &KeyPrefix, snapshot: Snapshot, request: BatchRequest) -> PlanReply {
+    let mut rehearsal = Rehearsal::of(prefix.clone(), snapshot);
     // What happens anyway is no consequence.
     rehearsal.settle();
     let before = holdings(&rehearsal);
     let names: Vec<_> = request.units.iter().map(|unit| unit.name.clone()).collect();
-    let orders = request.units.into_iter().map(order);
-    let asked =
-        orders.map(|order| order.and_then(|order| ask(&mut rehearsal, &api.prefix, &order)));
+    let orders = request.units.into_iter().map(v2::order);
+    let asked = orders.map(|order| order.and_then(|order| ask(&mut rehearsal, prefix, &order)));
     let asked: Vec<_> = asked.collect();
     rehearsal.settle();
     let reading = Reading { before, after: holdings(&rehearsal), rehearsal: &rehearsal };
-    Ok(Json(reading.reply(names.into_iter().zip(asked))))
+    reading.reply(names.into_iter().zip(asked))
 }
 
 /// What is to be said of an order that would be granted.

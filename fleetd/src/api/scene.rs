@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::present;
-use crate::placement::{Availability, Cluster, Obstacle, RulesCache, explain};
+use crate::placement::{Availability, Changes, Cluster, Obstacle, RulesCache, explain};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::registry::mirror::Mirror;
 use crate::store::{Event, Revision, Snapshot};
@@ -27,7 +27,8 @@ const NOBODY_LEADS: &str = "could take it, but no engine leads at the moment";
 pub(super) struct Scene {
     pub(super) mirror: Mirror,
     rules: RulesCache,
-    cluster: Option<(Revision, Cluster)>,
+    /// The registry as placement sees it, once somebody asked for that.
+    cluster: Option<Cluster>,
     followers: BTreeMap<u64, Follower>,
     next_follower: u64,
     /// Unreadable documents that were logged, by their revision.
@@ -93,6 +94,7 @@ impl Scene {
     pub(super) fn reset(&mut self, snapshot: Snapshot) {
         self.mirror.reset(snapshot);
         self.cluster = None;
+        self.rules = RulesCache::default();
         for follower in self.followers.values_mut() {
             let names = everything(&self.mirror, follower);
             follower.mark(names);
@@ -104,7 +106,9 @@ impl Scene {
     /// Applies changes, and wakes those who wait for them.
     pub(super) fn apply(&mut self, revision: Revision, events: Vec<Event>) {
         let touched = self.mirror.apply(revision, events);
-        self.cluster = None;
+        if let Some(cluster) = &mut self.cluster {
+            cluster.refresh(&self.mirror, &mut self.rules, &touched, &mut Changes::default());
+        }
         self.followers.retain(|_, follower| !follower.wake.is_closed());
         for follower in self.followers.values_mut() {
             for key in &touched {
@@ -234,18 +238,14 @@ impl Scene {
 
     /// Looks at the registry, and at the cluster as placement sees it.
     pub(super) fn look<T>(&mut self, look: impl FnOnce(&Mirror, &Cluster) -> T) -> T {
-        let revision = self.mirror.revision;
-        let (_, cluster) = self
-            .cluster
-            .get_or_insert_with(|| (revision, Cluster::of(&self.mirror, &mut self.rules)));
+        let view = || Cluster::of(&self.mirror, &mut self.rules);
+        let cluster = self.cluster.get_or_insert_with(view);
         look(&self.mirror, cluster)
     }
 
     fn explain(&mut self, name: &UnitName, detail: &mut UnitDetail) {
-        let revision = self.mirror.revision;
-        let (_, cluster) = self
-            .cluster
-            .get_or_insert_with(|| (revision, Cluster::of(&self.mirror, &mut self.rules)));
+        let view = || Cluster::of(&self.mirror, &mut self.rules);
+        let cluster = self.cluster.get_or_insert_with(view);
         let obstacles = explain(cluster, name);
         let candidates: Vec<_> = cluster
             .machines

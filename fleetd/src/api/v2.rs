@@ -31,7 +31,9 @@ use crate::store::Store;
 
 /// A batch has room for one unit of the largest size, as text and as options, and for many small
 /// ones.
-pub(super) const MAX_BATCH: usize = 4 * 1024 * 1024;
+const MAX_BATCH: usize = 4 * 1024 * 1024;
+/// Each unit may cost the store a request of its own. fleetctl's largest requests have half of it.
+const MAX_UNITS: usize = 20_000;
 /// An empty line so often shows both sides that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -113,7 +115,7 @@ pub(super) async fn states<S: Store>(State(api): State<Arc<Api<S>>>) -> Result<R
     responses(
         (status = 200, description = "What became of each", body = BatchReply),
         (status = 400, description = "The body is none"),
-        (status = 413, description = "The body is too large"),
+        (status = 413, description = "The body is too large, or has too many units"),
         (status = 415, description = "The body is said to be something else than JSON")
     )
 )]
@@ -122,7 +124,7 @@ pub(super) async fn batch<S: Store>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<BatchReply>, ApiError> {
-    let request: BatchRequest = body::decode(&headers, body, MAX_BATCH).await?;
+    let request = decode_batch(&headers, body).await?;
     let names: Vec<_> = request.units.iter().map(|unit| unit.name.clone()).collect();
     let mut orders = Vec::new();
     let mut refused = Vec::new();
@@ -144,6 +146,17 @@ pub(super) async fn batch<S: Store>(
         told(name, outcome)
     });
     Ok(Json(BatchReply { units: outcomes.collect() }))
+}
+
+pub(super) async fn decode_batch(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<BatchRequest, ApiError> {
+    let request: BatchRequest = body::decode(headers, body, MAX_BATCH).await?;
+    match request.units.len() {
+        count if count > MAX_UNITS => Err(ApiError::TooMany { count, most: MAX_UNITS }),
+        _ => Ok(request),
+    }
 }
 
 pub(super) fn order(unit: BatchUnit) -> Result<Order, ApiError> {

@@ -40,10 +40,12 @@ pub(super) async fn why<S: Store>(
     query: QueryPairs,
 ) -> Result<Json<Explanations>, ApiError> {
     let names = routes::names(query)?.unwrap_or_default();
-    let explain = move |mirror: &Mirror, cluster: &Cluster| {
-        names.iter().filter_map(|name| explanation(mirror, cluster, name)).collect()
-    };
-    let units = api.view.read(|scene| scene.look(explain)).await?;
+    let mut units = Vec::new();
+    for name in names {
+        // Each for itself: the questions of others come in between.
+        let explain = move |mirror: &Mirror, cluster: &Cluster| explanation(mirror, cluster, &name);
+        units.extend(api.view.read(|scene| scene.look(explain)).await?);
+    }
     Ok(Json(Explanations { units }))
 }
 

@@ -207,10 +207,15 @@ impl<S: Store> Writer<S> {
         if let Order::Once(request) = order {
             return self.once(request).await;
         }
-        for _ in 0..ATTEMPTS {
-            let found = self.find(order.name()).await?;
-            if let Some(landed) = doubtful.take().and_then(|decided| decided.has_landed(&found)) {
+        let mut failure = ApiError::Contended;
+        for attempt in 0..=ATTEMPTS {
+            let (found, at) = self.find(order.name()).await?;
+            let landed = doubtful.as_ref().and_then(|decided| decided.has_landed(&found, at));
+            if let Some(landed) = landed {
                 return Ok(landed);
+            }
+            if attempt == ATTEMPTS {
+                break;
             }
             let decided = decide(&self.prefix, order, found)?;
             if let Some(revision) = decided.stays_at {
@@ -220,22 +225,27 @@ impl<S: Store> Writer<S> {
                 compares: vec![decided.compare.clone()],
                 writes: decided.write.clone().into_iter().collect(),
             };
-            match self.store.commit(transaction).await {
+            failure = match self.store.commit(transaction).await {
                 Ok(Commit::Done(revision)) => return Ok(decided.landed(revision)),
-                Ok(Commit::Refused(_)) => {}
-                Err(StoreError::OutcomeUnknown { .. }) => doubtful = Some(decided),
+                Ok(Commit::Refused(_)) => ApiError::Contended,
+                Err(error @ StoreError::OutcomeUnknown { .. }) => {
+                    doubtful = Some(decided);
+                    error.into()
+                }
                 Err(error) => return Err(error.into()),
-            }
+            };
         }
-        Err(ApiError::Contended)
+        Err(failure)
     }
 
-    pub(super) async fn find(&self, name: &UnitName) -> Result<Found, StoreError> {
+    /// What is stored of a unit now, and the revision of the store.
+    pub(super) async fn find(&self, name: &UnitName) -> Result<(Found, Revision), StoreError> {
         let key = self.prefix.encode(&Key::Unit(name.clone()));
         let snapshot = self.store.range(&Selection::Key(key), None).await?;
+        let revision = snapshot.revision;
         let mut mirror = Mirror::new(self.prefix.clone());
         mirror.reset(snapshot);
-        Ok(Found::in_mirror(&mirror, &self.prefix, name))
+        Ok((Found::in_mirror(&mirror, &self.prefix, name), revision))
     }
 }
 
@@ -353,10 +363,17 @@ impl Decided {
         }
     }
 
-    /// Whether a write whose outcome was not known did land, going by what is stored now.
-    pub(super) fn has_landed(&self, found: &Found) -> Option<Written> {
+    /// Whether a write whose outcome was not known did land, going by what is stored `at` a
+    /// revision.
+    pub(super) fn has_landed(&self, found: &Found, at: Revision) -> Option<Written> {
         match (found, &self.intended) {
-            (Found::Nothing, None) => Some(self.landed(Revision::ABSENT)),
+            (Found::Nothing, None) => Some(self.landed(at)),
+            // What was to go is gone; somebody has made another one since.
+            (Found::Unit { created, .. }, None)
+                if self.uid.is_some_and(|uid| (1..created.0).contains(&uid)) =>
+            {
+                Some(self.landed(at))
+            }
             (Found::Unit { unit, created, modified }, Some(intended)) if unit == intended => {
                 Some(Written { uid: created.0, ..self.landed(*modified) })
             }

@@ -1,13 +1,13 @@
 //! A view that has not heard of what other machines' APIs wrote.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fleet_units::{TargetState, UnitFile};
-use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::odd::Odd;
 use crate::api::ApiError;
 use crate::api::change::{Contents, Request};
 use crate::api::view::View;
@@ -15,67 +15,21 @@ use crate::api::write::{Order, Writer};
 use crate::registry::document::{self, Unit};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::store::embedded::EmbeddedStore;
-use crate::store::{
-    Commit, Grant, KeepAlive, LeaseId, Revision, Selection, Snapshot, Store, StoreError,
-    Transaction, Watch, WatchBatch,
-};
-
-/// A store whose watches are silent.
-#[derive(Clone)]
-struct Silent {
-    store: EmbeddedStore,
-    watches: Arc<Mutex<Vec<mpsc::Sender<WatchBatch>>>>,
-}
-
-impl Store for Silent {
-    async fn range(
-        &self,
-        selection: &Selection,
-        at: Option<Revision>,
-    ) -> Result<Snapshot, StoreError> {
-        self.store.range(selection, at).await
-    }
-
-    async fn commit(&self, transaction: Transaction) -> Result<Commit, StoreError> {
-        self.store.commit(transaction).await
-    }
-
-    fn watch(&self, _: &Selection, _: Revision) -> Watch {
-        let (sender, batches) = mpsc::channel(1);
-        self.watches.lock().unwrap().push(sender);
-        Watch { batches, witness: None }
-    }
-
-    async fn grant(&self, ttl: Duration) -> Result<Grant, StoreError> {
-        self.store.grant(ttl).await
-    }
-
-    async fn keep_alive(&self, lease: LeaseId) -> Result<KeepAlive, StoreError> {
-        self.store.keep_alive(lease).await
-    }
-
-    async fn remaining(&self, lease: LeaseId) -> Result<Option<Duration>, StoreError> {
-        self.store.remaining(lease).await
-    }
-
-    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
-        self.store.revoke(lease).await
-    }
-}
+use crate::store::{Selection, Store};
 
 /// Two APIs on one store; the second never hears of what the first one writes.
 struct Fixture {
     store: EmbeddedStore,
     prefix: KeyPrefix,
     first: Writer<EmbeddedStore>,
-    second: Writer<Silent>,
+    second: Writer<Odd>,
     _stop: DropGuard,
 }
 
 impl Fixture {
     async fn new() -> Self {
         let store = EmbeddedStore::in_memory().unwrap();
-        let silent = Silent { store: store.clone(), watches: Arc::default() };
+        let silent = Odd::new(store.clone()).silent();
         let prefix = KeyPrefix::new("/fleet");
         let stop = CancellationToken::new();
         let first = writer(store.clone(), &prefix, &stop);
@@ -92,14 +46,18 @@ impl Fixture {
     }
 }
 
-fn writer<S: Store>(store: S, prefix: &KeyPrefix, stop: &CancellationToken) -> Writer<S> {
+pub(super) fn writer<S: Store>(
+    store: S,
+    prefix: &KeyPrefix,
+    stop: &CancellationToken,
+) -> Writer<S> {
     let (view, viewer) = View::new(store.clone(), prefix.clone());
     TaskTracker::new().spawn(viewer.run(stop.clone()));
     Writer { store, prefix: prefix.clone(), view }
 }
 
 /// Launches a.service, made of a text if one is given.
-fn order(text: Option<&str>) -> Order {
+pub(super) fn order(text: Option<&str>) -> Order {
     Order::Put(Request {
         name: "a.service".parse().unwrap(),
         contents: text.map(|text| Contents::Text(UnitFile::parse(text).unwrap())),
@@ -148,4 +106,46 @@ async fn a_unit_that_the_view_has_not_heard_of_is_found() {
 
     let again = fixture.second.one(Order::Delete(name)).await;
     assert!(matches!(again, Err(ApiError::NoUnit)), "{again:?}");
+}
+
+/// A view of a store that takes its time for a list, and whose watches are silent.
+fn slow(store: &EmbeddedStore) -> (Odd, View) {
+    let store = Odd::new(store.clone()).silent().slow(Duration::from_millis(150));
+    let (view, viewer) = View::new(store.clone(), KeyPrefix::new("/fleet"));
+    TaskTracker::new().spawn(viewer.run(CancellationToken::new()));
+    (store, view)
+}
+
+#[tokio::test]
+async fn a_view_opens_however_often_it_is_asked_meanwhile() {
+    let (_, view) = slow(&EmbeddedStore::in_memory().unwrap());
+
+    let mut asked = Vec::new();
+    for _ in 0..20 {
+        let view = view.clone();
+        asked.push(TaskTracker::new().spawn(async move { view.read(|_| ()).await }));
+        sleep(Duration::from_millis(25)).await;
+    }
+
+    for answer in asked {
+        assert_eq!(answer.await.unwrap(), Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn while_a_watch_that_lost_its_history_lists_anew_nothing_old_is_told() {
+    let store = EmbeddedStore::in_memory().unwrap();
+    let (odd, view) = slow(&store);
+    let prefix = KeyPrefix::new("/fleet");
+    let stop = CancellationToken::new();
+    view.read(|_| ()).await.unwrap();
+    let written = writer(store, &prefix, &stop).one(order(Some("[Unit]\n"))).await.unwrap();
+
+    odd.compact().await;
+    // The view runs before the timer does.
+    sleep(Duration::from_millis(1)).await;
+
+    let seen = view.read(|scene| scene.mirror.revision).await;
+    assert_eq!(seen, Ok(written.revision));
+    stop.cancel();
 }

@@ -11,8 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -67,7 +66,7 @@ fn write(directory: &Path, authority: &Authority, identity: &Identity) -> TlsFil
 struct Server {
     address: SocketAddr,
     certificates: watch::Sender<Tls>,
-    readiness: watch::Sender<Result<(), Unavailable>>,
+    _readiness: watch::Sender<Result<(), Unavailable>>,
     _stop: DropGuard,
 }
 
@@ -87,7 +86,7 @@ impl Server {
         let doors = Doors { listeners: vec![Listener::Tcp(socket)], tls };
         let store = EmbeddedStore::in_memory().unwrap();
         serve(settings, store, ready, doors, &TaskTracker::new(), &stop);
-        Self { address, certificates, readiness, _stop: stop.drop_guard() }
+        Self { address, certificates, _readiness: readiness, _stop: stop.drop_guard() }
     }
 
     /// The status line of an answer.
@@ -146,7 +145,6 @@ async fn only_who_shows_a_certificate_of_the_right_authority_is_answered() {
         answer
     };
     assert!(!plain.await.starts_with(b"HTTP"));
-    assert!(server.readiness.borrow().is_ok());
 }
 
 #[tokio::test]
@@ -182,8 +180,7 @@ fn files_that_cannot_be_used_are_named_with_what_they_should_hold() {
     assert_eq!(no_ca, format!("cannot read certificates from {}: no items found", at("empty")));
     let no_key = refusal(&TlsFiles { key: files.ca.clone(), ..files.clone() });
     assert_eq!(no_key, format!("cannot read a key from {}: no items found", at("ca.pem")));
-    let wrong = refusal(&TlsFiles { key: other, ..files.clone() });
+    let wrong = refusal(&TlsFiles { key: other, ..files });
     let start = format!("cannot use the certificate with its key in {}: ", at("cert.pem"));
     assert!(wrong.starts_with(&start), "{wrong}");
-    assert!(CertificateDer::from_pem_file(&files.cert).is_ok());
 }

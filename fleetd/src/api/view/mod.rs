@@ -4,6 +4,9 @@
 //! Requests are questions sent to the task. A question is answered once the store was heard of
 //! lately: with the store out of reach nobody is told what may be true no more.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::time::Duration;
@@ -80,8 +83,12 @@ impl View {
         look: impl FnOnce(&mut Scene) -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
         let (reply, answered) = oneshot::channel();
-        // Who went away needs no answer.
-        let answer: Answer = Box::new(move |scene| drop(reply.send(scene.map(look))));
+        // Who went away needs no answer, and nobody waits until it is found.
+        let answer: Answer = Box::new(move |scene| {
+            if !reply.is_closed() {
+                drop(reply.send(scene.map(look)));
+            }
+        });
         let asking = async {
             let question = Question::Read { fresh, answer };
             self.questions.send(question).await.map_err(|_| Unavailable::Stopping)?;
@@ -119,6 +126,7 @@ enum Event {
     Due,
 }
 
+#[derive(Debug, PartialEq, Eq)]
 enum Reaction {
     Nothing,
     Probe,
@@ -147,6 +155,7 @@ impl<S: Store> Viewer<S> {
             if matches!(event, Event::Probed(_)) {
                 probe = None;
             }
+            session.is_current &= follower.is_current();
             match session.handle(event, Instant::now()) {
                 Reaction::Nothing => {}
                 Reaction::Probe if probe.is_some() => {}
@@ -183,7 +192,10 @@ async fn running(probe: &mut Option<Probe>) -> Result<Snapshot, StoreError> {
 /// A view while it is open.
 struct Session {
     scene: Scene,
+    /// Whether there is anything to look at.
     is_listed: bool,
+    /// Whether that is followed. While the store is listed anew it is what was true before.
+    is_current: bool,
     /// When the store last answered.
     heard: Option<Instant>,
     last_use: Instant,
@@ -198,6 +210,7 @@ impl Session {
         Self {
             scene: Scene::new(prefix),
             is_listed: false,
+            is_current: false,
             heard: None,
             last_use: now,
             unproven: Vec::new(),
@@ -240,13 +253,13 @@ impl Session {
     fn read(&mut self, fresh: bool, answer: Answer, now: Instant) -> Reaction {
         self.last_use = now;
         let is_fresh = self.heard.is_some_and(|heard| now.duration_since(heard) < FRESH);
-        if self.is_listed && (is_fresh || !fresh) {
+        if self.is_listed && !fresh || self.is_current && is_fresh {
             answer(Ok(&mut self.scene));
             return Reaction::Nothing;
         }
         self.unproven.push(answer);
-        // The first list proves as much.
-        if self.is_listed || self.failed { Reaction::Probe } else { Reaction::Nothing }
+        // A list proves as much.
+        if self.is_current || self.failed { Reaction::Probe } else { Reaction::Nothing }
     }
 
     fn learn(&mut self, update: Update, now: Instant) {
@@ -254,6 +267,7 @@ impl Session {
             Update::Listed(snapshot) => {
                 self.scene.reset(snapshot);
                 self.is_listed = true;
+                self.is_current = true;
                 self.failed = false;
                 self.heard = Some(now);
                 self.answer_all();
@@ -265,6 +279,7 @@ impl Session {
             }
             Update::Unreachable(error) => {
                 self.heard = None;
+                self.is_current = false;
                 self.failed = true;
                 self.fail_all(&error);
             }
@@ -285,7 +300,7 @@ impl Session {
     }
 
     fn answer_all(&mut self) {
-        if self.is_listed {
+        if self.is_current {
             for answer in self.unproven.drain(..) {
                 answer(Ok(&mut self.scene));
             }
