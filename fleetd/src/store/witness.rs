@@ -118,6 +118,8 @@ impl Witness {
         let now = Seen { cluster: cluster.0, revision: revision.0 };
         let mut memory = self.memory();
         if memory.record.doubt.is_some() {
+            // Until it is written down.
+            self.write_at_times(&mut memory);
             return;
         }
         if let Some(objection) = before.and_then(|before| before.objection(now)) {
@@ -131,9 +133,7 @@ impl Witness {
         let newest =
             memory.record.seen.map_or(now.revision, |seen| seen.revision.max(now.revision));
         memory.record.seen = Some(Seen { revision: newest, ..now });
-        if memory.not_before <= Instant::now() {
-            self.write(&mut memory);
-        }
+        self.write_at_times(&mut memory);
     }
 
     /// As [`Witness::heard`], of an answer that does not tell the store's identity.
@@ -146,6 +146,12 @@ impl Witness {
     /// Takes note of a revision that some member of the store has reached; it may lag behind.
     pub(super) fn reached(&self, revision: Revision) {
         self.heard_revision(None, revision);
+    }
+
+    fn write_at_times(&self, memory: &mut Memory) {
+        if memory.not_before <= Instant::now() {
+            self.write(memory);
+        }
     }
 
     fn write(&self, memory: &mut Memory) {
@@ -168,14 +174,14 @@ impl Drop for Shared {
 impl Memory {
     fn write(&mut self, path: &Path) {
         // Who removes the file means it, also for what this fleetd sees until it ends.
-        let was_removed = self.written != Record::default() && !path.exists();
-        if self.written == self.record || was_removed {
+        let was_removed = || self.written != Record::default() && !path.exists();
+        if self.written == self.record || was_removed() {
             return;
         }
-        self.written = self.record.clone();
         let text = serde_json::to_string(&self.record).expect("numbers and text under text keys");
-        if let Err(error) = file::write_atomic(path, text.as_bytes(), 0o644, Durability::Volatile) {
-            warn!(error = %chain(&error), "Store is not remembered");
+        match file::write_atomic(path, text.as_bytes(), 0o644, Durability::Volatile) {
+            Ok(()) => self.written = self.record.clone(),
+            Err(error) => warn!(error = %chain(&error), "Store is not remembered"),
         }
     }
 }
@@ -270,6 +276,8 @@ impl<S: Store> Store for Witnessed<S> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     fn seen(cluster: u64, revision: i64) -> Seen {
@@ -336,6 +344,30 @@ mod tests {
         drop(witness);
 
         assert!(!path.exists());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_written_is_written_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("seen");
+        let in_the_way = directory.path().join(".seen.new");
+        std::fs::create_dir(&in_the_way).unwrap();
+        let witness = Witness::open(path.clone()).unwrap();
+        hear(&witness, 1, 10);
+        assert!(!path.exists());
+
+        std::fs::remove_dir(&in_the_way).unwrap();
+        advance(PAUSE).await;
+        hear(&witness, 1, 11);
+        assert_eq!(read(&path).unwrap(), Record { seen: Some(seen(1, 11)), doubt: None });
+
+        std::fs::create_dir(&in_the_way).unwrap();
+        hear(&witness, 1, 10);
+        std::fs::remove_dir(&in_the_way).unwrap();
+        advance(PAUSE).await;
+        hear(&witness, 1, 10);
+        let doubt = Some("the store went back from revision 11 to 10".to_owned());
+        assert_eq!(read(&path).unwrap(), Record { seen: Some(seen(1, 11)), doubt });
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ mod place;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
+mod stalled;
+#[cfg(test)]
 mod tests;
 mod verified;
 
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use self::disk::{Disk, DiskError};
@@ -33,6 +35,9 @@ use super::{
 
 /// No lease is shorter: nobody could keep it.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// A disk that is merely busy has answered by then.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Batches that wait for the reader of a watch; what comes later waits in the history.
 const BATCHES: usize = 4;
@@ -58,6 +63,11 @@ pub struct EmbeddedStore {
 #[derive(Debug, thiserror::Error)]
 #[error("the embedded store is closed")]
 struct Closed;
+
+/// The disk takes longer than anybody waits.
+#[derive(Debug, thiserror::Error)]
+#[error("its disk does not answer")]
+struct Silent;
 
 /// The keys of a store that no process has open; none if there is no file.
 ///
@@ -145,16 +155,29 @@ impl EmbeddedStore {
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        if self.requests.send(request(reply)).await.is_err() {
-            return Err(self.closed());
-        }
-        // A commit that the owner has not begun when it ends is not done.
-        answer.await.unwrap_or_else(|_| Err(self.closed()))
+        let asking = self.wait(request);
+        timeout(ANSWER, asking).await.unwrap_or_else(|_| Err(self.unavailable(Box::new(Silent))))
     }
 
-    fn closed(&self) -> StoreError {
-        StoreError::Unavailable { endpoints: self.name.to_string(), source: Box::new(Closed) }
+    async fn change<T>(&self, change: impl FnOnce(Reply<T>) -> Change) -> Result<T, StoreError> {
+        let asking = self.wait(|reply| Request::Change(change(reply)));
+        timeout(ANSWER, asking).await.unwrap_or_else(|_| {
+            let endpoints = self.name.to_string();
+            Err(StoreError::OutcomeUnknown { endpoints, source: Box::new(Silent) })
+        })
+    }
+
+    async fn wait<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        if self.requests.send(request(reply)).await.is_err() {
+            return Err(self.unavailable(Box::new(Closed)));
+        }
+        // A commit that the owner has not begun when it ends is not done.
+        answer.await.unwrap_or_else(|_| Err(self.unavailable(Box::new(Closed))))
+    }
+
+    fn unavailable(&self, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+        StoreError::Unavailable { endpoints: self.name.to_string(), source }
     }
 }
 
@@ -168,7 +191,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Commit, StoreError> {
-        self.ask(|reply| Request::Change(Change::Commit(transaction, reply))).await
+        self.change(|reply| Change::Commit(transaction, reply)).await
     }
 
     fn watch(&self, selection: &Selection, from: Revision) -> Watch {
@@ -185,7 +208,7 @@ impl Store for EmbeddedStore {
 
     async fn grant(&self, ttl: Duration) -> Result<Grant, StoreError> {
         let ttl = ttl.max(SHORTEST_LEASE);
-        self.ask(|reply| Request::Change(Change::Grant(ttl, reply))).await
+        self.change(|reply| Change::Grant(ttl, reply)).await
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<KeepAlive, StoreError> {
@@ -197,7 +220,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Change(Change::Revoke(lease, reply))).await
+        self.change(|reply| Change::Revoke(lease, reply)).await
     }
 }
 

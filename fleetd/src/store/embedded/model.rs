@@ -2,6 +2,7 @@
 //! Never touches the disk or the clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -135,7 +136,13 @@ impl Model {
         if at < self.forgotten {
             return Err(StoreError::Compacted);
         }
-        let present = self.keys.iter().filter(|(key, _)| selects(selection, key));
+        let (Selection::Key(first) | Selection::Prefix(first)) = selection;
+        let present =
+            self.keys.range::<str, _>((Bound::Included(first.as_str()), Bound::Unbounded));
+        let present = present.take_while(|(key, _)| selects(selection, key));
+        if at == self.revision {
+            return Ok(present.map(|(_, entry)| entry.clone()).collect());
+        }
         let mut entries: BTreeMap<&str, &KeyValue> =
             present.map(|(key, entry)| (key.as_str(), entry)).collect();
         let undone = self.history.iter().rev().take_while(|past| past.revision > at);
@@ -238,7 +245,8 @@ impl Model {
 
     /// Begins a lease's time to live anew; `None` if it is gone.
     pub(super) fn keep_alive(&mut self, lease: LeaseId, now: Instant) -> Option<Duration> {
-        let lease = self.leases.get_mut(&lease).filter(|lease| lease.expires > now)?;
+        // One that has run out and was not ended yet: nobody has seen its keys go.
+        let lease = self.leases.get_mut(&lease)?;
         lease.expires = now + lease.ttl;
         Some(lease.ttl)
     }

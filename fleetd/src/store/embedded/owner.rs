@@ -56,24 +56,27 @@ impl Owner {
         loop {
             let expiry = self.model.next_expiry();
             let due = expiry.map_or(self.not_before, |(due, _)| due.max(self.not_before));
+            let mut served = None;
             tokio::select! {
                 biased;
-                () = sleep_until(due), if expiry.is_some() => {
-                    if let Some((_, lease)) = expiry {
-                        self.expire(lease).await;
-                    }
-                }
                 count = self.requests.recv_many(&mut waiting, TOGETHER) => {
+                    served = Some(Instant::now());
                     if count == 0 || self.serve(waiting.drain(..)).await {
                         break;
                     }
                 }
+                () = sleep_until(due), if expiry.is_some() => {}
+            }
+            // What was asked before a lease ran out is served first: a slow disk makes no renewal
+            // come too late.
+            let served = served.unwrap_or_else(Instant::now);
+            if let Some((due, lease)) = self.model.next_expiry()
+                && due.max(self.not_before) <= served
+            {
+                self.expire(lease).await;
             }
         }
-        // Closing a database writes to it.
-        if spawn_blocking(move || drop(self.disk)).await.is_err() {
-            warn!(task = %self.place, "The embedded store did not close in order");
-        }
+        close(self.disk, &self.place).await;
     }
 
     /// Serves requests that came together; tells whether it is to close.
@@ -171,8 +174,10 @@ impl Owner {
             drop(old);
             new
         });
-        self.disk = Arc::new(replaced.await.map_err(|_| DiskError::Interrupted)??);
+        let new = Arc::new(replaced.await.map_err(|_| DiskError::Interrupted)??);
+        let failed = std::mem::replace(&mut self.disk, new);
         self.is_sound = true;
+        close(failed, &self.place).await;
         Ok(())
     }
 
@@ -184,5 +189,12 @@ impl Owner {
     fn unknown(&self, error: &Arc<DiskError>) -> StoreError {
         let endpoints = self.place.to_string();
         StoreError::OutcomeUnknown { endpoints, source: Box::new(Arc::clone(error)) }
+    }
+}
+
+/// Closing a database writes to it.
+async fn close(disk: Arc<Disk>, place: &Place) {
+    if spawn_blocking(move || drop(disk)).await.is_err() {
+        warn!(task = %place, "The embedded store did not close in order");
     }
 }

@@ -39,8 +39,12 @@ impl Place {
     pub(super) fn open(&self) -> Result<Option<Database>, redb::Error> {
         Ok(match self {
             Self::File(path) => {
-                remove(&beside(path))?;
-                found(path)?.map(verified).transpose()?
+                let database = found(path)?.map(verified).transpose()?;
+                if database.is_some() {
+                    // Who has the lock is alone: nobody is making a new one.
+                    remove(&beside(path))?;
+                }
+                database
             }
             Self::Memory => None,
             #[cfg(test)]

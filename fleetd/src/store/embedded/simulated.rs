@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use redb::StorageBackend;
 
@@ -19,6 +19,9 @@ struct State {
     failing: AtomicU32,
     failing_syncs: AtomicU32,
     syncs: AtomicU32,
+    /// Whether syncs wait until the disk answers again.
+    hanging: Mutex<bool>,
+    answers: Condvar,
     /// Operations until the power goes, if it does.
     power: Mutex<Option<u32>>,
 }
@@ -108,6 +111,17 @@ impl Machine {
         self.0.failing_syncs.store(syncs, Ordering::SeqCst);
     }
 
+    /// Lets the next syncs hang until [`Machine::answer`].
+    pub(super) fn hang(&self) {
+        *self.0.hanging.lock().unwrap() = true;
+    }
+
+    /// Lets the disk answer again.
+    pub(super) fn answer(&self) {
+        *self.0.hanging.lock().unwrap() = false;
+        self.0.answers.notify_all();
+    }
+
     /// How many syncs there were.
     pub(super) fn syncs(&self) -> u32 {
         self.0.syncs.load(Ordering::SeqCst)
@@ -180,6 +194,9 @@ impl StorageBackend for SimulatedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let state = &self.machine.0;
+        let hanging = state.hanging.lock().unwrap();
+        drop(state.answers.wait_while(hanging, |hanging| *hanging).unwrap());
         self.operate()?;
         let mut bytes = self.bytes.lock().unwrap();
         let pending = std::mem::take(&mut bytes.pending);

@@ -14,7 +14,7 @@ use super::simulated::Machine;
 use super::*;
 use crate::log::chain;
 
-fn put(key: &str, value: &str, lease: Option<LeaseId>) -> Transaction {
+pub(super) fn put(key: &str, value: &str, lease: Option<LeaseId>) -> Transaction {
     let value = value.as_bytes().to_vec();
     Transaction {
         compares: Vec::new(),
@@ -31,12 +31,12 @@ async fn reopen(store: EmbeddedStore, path: &Path) -> EmbeddedStore {
     EmbeddedStore::open(path).await.unwrap()
 }
 
-fn start_on(machine: &Machine) -> EmbeddedStore {
+pub(super) fn start_on(machine: &Machine) -> EmbeddedStore {
     EmbeddedStore::start(Place::Simulated(machine.clone())).unwrap()
 }
 
 /// Keys and values, without what they are bound to.
-async fn values(store: &EmbeddedStore) -> BTreeMap<String, Vec<u8>> {
+pub(super) async fn values(store: &EmbeddedStore) -> BTreeMap<String, Vec<u8>> {
     let entries = everything(store).await.entries.into_iter();
     entries.map(|entry| (entry.key, entry.value)).collect()
 }
@@ -96,13 +96,36 @@ async fn a_store_that_is_open_is_not_opened_again() {
 }
 
 #[tokio::test]
+async fn who_has_no_lock_leaves_the_new_file_of_who_has_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store");
+    let store = EmbeddedStore::open(&path).await.unwrap();
+    let new = directory.path().join("store.new");
+    std::fs::write(&new, "half of a database").unwrap();
+
+    EmbeddedStore::open(&path).await.unwrap_err();
+    keys_in(&path).await.unwrap_err();
+    let was_left = new.exists();
+    let _store = reopen(store, &path).await;
+
+    assert_eq!((was_left, new.exists()), (true, false));
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_store_is_refused() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store");
     std::fs::write(&path, "no database, and longer than its header would have to be ".repeat(99))
         .unwrap();
 
-    assert!(EmbeddedStore::open(&path).await.is_err());
+    let error = EmbeddedStore::open(&path).await.unwrap_err();
+
+    let expected = format!(
+        "cannot open the embedded store {}: it is damaged: put a backup in its place, or move it \
+         away to begin with none",
+        path.display()
+    );
+    assert!(chain(&error).starts_with(&expected), "{}", chain(&error));
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("no database"));
 }
 

@@ -142,7 +142,7 @@ impl Follower<'_> {
         }
         loop {
             if answer.canceled {
-                return cancelled(endpoint, &client, &answer).await;
+                return self.cancelled(endpoint, &client, &answer).await;
             }
             if !answer.created {
                 self.failures = 0;
@@ -203,6 +203,23 @@ impl Follower<'_> {
         })
     }
 
+    async fn cancelled(
+        &self,
+        endpoint: &Endpoint,
+        client: &Client,
+        answer: &PbWatchResponse,
+    ) -> End {
+        if answer.compact_revision > 0 {
+            return End::Relist;
+        }
+        // Of a stale token etcd 3.4 says here that permission is denied, which etcd-client does not
+        // take for a reason to renew it.
+        End::Broken(match self.in_time(endpoint, client.refresh_token()).await {
+            Ok(()) => Failure::new(&endpoint.url, Error::WatchError(answer.cancel_reason.clone())),
+            Err(failure) => failure,
+        })
+    }
+
     async fn in_time<T>(
         &self,
         endpoint: &Endpoint,
@@ -214,19 +231,6 @@ impl Follower<'_> {
             Err(_) => Err(Failure::silent(&endpoint.url, limit)),
         }
     }
-}
-
-async fn cancelled(endpoint: &Endpoint, client: &Client, answer: &PbWatchResponse) -> End {
-    if answer.compact_revision > 0 {
-        return End::Relist;
-    }
-    // Of a stale token etcd 3.4 says here that permission is denied, which etcd-client does not
-    // take for a reason to renew it.
-    let error = match client.refresh_token().await {
-        Ok(()) => Error::WatchError(answer.cancel_reason.clone()),
-        Err(error) => error,
-    };
-    End::Broken(Failure::new(&endpoint.url, error))
 }
 
 fn stream_ended(endpoint: &Endpoint) -> Failure {
