@@ -1,10 +1,5 @@
-//! The format of fleet.conf: `key=value` lines before any section. configparser splits keys from
-//! values; what it cannot do is done before it: joining continued lines, telling comments from
-//! quoted `#` and `;`, and knowing which line a setting came from.
-
-use std::collections::BTreeMap;
-
-use configparser::ini::{Ini, IniDefault};
+//! The format of fleet.conf: `key=value` lines without sections, with comments, quotes and lines that
+//! go on after a backslash. No fault quotes more than a name: the rest may be a password.
 
 /// A setting with its line.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,43 +32,18 @@ pub(super) struct File {
 
 /// Takes a file apart.
 pub(super) fn parse(text: &str) -> File {
-    let mut lines = BTreeMap::new();
-    let mut clean = String::new();
     let mut file = File::default();
     for (line, raw) in joined(text) {
         match sort_out(&raw) {
             Ok(None) => {}
-            Ok(Some((name, setting))) => {
-                clean.push_str(&setting);
-                clean.push('\n');
-                lines.insert(name, line);
+            Ok(Some((name, value))) => {
+                file.entries.retain(|entry| entry.name != name);
+                file.entries.push(Entry { line, name, value });
             }
             Err(sentence) => file.faults.push(Fault { line, sentence }),
         }
     }
-    match reader().read(clean) {
-        Ok(sections) => {
-            let values = sections.into_values().flatten();
-            file.entries = values
-                .filter_map(|(name, value)| {
-                    let line = *lines.get(&name)?;
-                    Some(Entry { line, name, value: unquote(&value.unwrap_or_default()) })
-                })
-                .collect();
-            file.entries.sort_by_key(|entry| entry.line);
-        }
-        Err(sentence) => file.faults.push(Fault { line: 1, sentence }),
-    }
     file
-}
-
-fn reader() -> Ini {
-    let mut defaults = IniDefault::default();
-    defaults.case_sensitive = true;
-    defaults.delimiters = vec!['='];
-    // Comments are gone already, and configparser would cut `user_password=a#b`.
-    defaults.inline_comment_symbols = Some(Vec::new());
-    Ini::new_from_defaults(defaults)
 }
 
 /// Lines with their numbers, those that end in a backslash joined to the next.
@@ -98,25 +68,25 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with(['#', ';'])
 }
 
-/// The setting of a line with its name in lower case, nothing for an empty line.
+/// Name and value of a line's setting, the name in lower case; nothing for an empty line.
 fn sort_out(raw: &str) -> Result<Option<(String, String)>, String> {
     let line = raw.trim();
     if line.is_empty() || is_comment(line) {
         return Ok(None);
     }
     if line.starts_with('[') {
-        return Err(format!("fleet.conf has no sections: remove the line {line:?}"));
+        return Err("fleet.conf has no sections: remove this line".to_owned());
     }
     let Some((name, value)) = line.split_once('=') else {
-        return Err(format!("{line:?} is no setting: write key=value"));
+        let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let name = line.split(|letter| !is_of_name(letter)).next().unwrap_or_default();
+        return Err(format!("{name:?} is no setting: write key=value"));
     };
     let name = name.trim().to_lowercase();
     if name.is_empty() {
-        return Err(format!("{line:?} names no setting: write key=value"));
+        return Err("a value without the name of a setting: write key=value".to_owned());
     }
-    let value = without_comment(value)?;
-    let setting = format!("{name}={}", value.trim());
-    Ok(Some((name, setting)))
+    Ok(Some((name, unquote(without_comment(value)?.trim()))))
 }
 
 /// The value up to the first `#` or `;` that stands outside quotes. A quote is opened where a word
@@ -224,17 +194,18 @@ mod tests {
 
     #[test]
     fn lines_that_are_no_settings_are_all_reported() {
-        let file = parse("[fleet]\nverbosity\n= 3\netcd_password=\"open\n");
+        let file = parse("[fleet]\nverbosity\n= 3\netcd_password=\"open\netcd_password: hidden\n");
 
         let faults: Vec<_> =
             file.faults.iter().map(|fault| (fault.line, fault.sentence.as_str())).collect();
         assert_eq!(
             faults,
             [
-                (1, "fleet.conf has no sections: remove the line \"[fleet]\""),
+                (1, "fleet.conf has no sections: remove this line"),
                 (2, "\"verbosity\" is no setting: write key=value"),
-                (3, "\"= 3\" names no setting: write key=value"),
+                (3, "a value without the name of a setting: write key=value"),
                 (4, "the quote \" is opened and never closed"),
+                (5, "\"etcd_password\" is no setting: write key=value"),
             ]
         );
         assert_eq!(file.entries, []);

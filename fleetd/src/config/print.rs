@@ -1,5 +1,6 @@
 //! The settings as a fleet.conf that says of each value where it comes from.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -31,7 +32,7 @@ pub(super) fn render(merged: &Merged, file: Option<&Path>, checked: Option<&Sett
         if key.is_obsolete() && written.place == Place::Default {
             continue;
         }
-        let setting = format!("{key}={}", shown(key, &written.text));
+        let setting = format!("{key}={}", quoted(&masked(key, &written.text)));
         say(&mut text, format_args!("{setting:COLUMN$} # {}", written.place));
     }
     text
@@ -42,21 +43,20 @@ fn say(text: &mut String, line: std::fmt::Arguments<'_>) {
     let (Ok(()) | Err(_)) = writeln!(text, "{line}");
 }
 
-fn shown(key: Key, value: &str) -> String {
+/// The value as everybody may see it.
+pub(super) fn masked(key: Key, value: &str) -> Cow<'_, str> {
     match key {
-        Key::EtcdPassword if !value.is_empty() => MASK.to_owned(),
-        Key::EtcdServers => quoted(&without_userinfo(value)),
-        _ => quoted(value),
+        Key::EtcdPassword if !value.is_empty() => MASK.into(),
+        Key::EtcdServers => without_userinfo(value).into(),
+        _ => value.into(),
     }
 }
 
-/// A password in a URL is refused when it is used, and shown to nobody before. It may hold a comma.
+/// A password in a URL is refused, and shown to nobody. It may hold a comma.
 fn without_userinfo(servers: &str) -> String {
-    let masked = servers.split("//").enumerate().map(|(index, part)| match part.rsplit_once('@') {
-        Some((_, host)) if index > 0 => format!("{MASK}@{host}"),
-        _ => part.to_owned(),
-    });
-    masked.collect::<Vec<_>>().join("//")
+    let Some((hidden, rest)) = servers.rsplit_once('@') else { return servers.to_owned() };
+    let scheme = hidden.find("//").and_then(|at| hidden.get(..at + 2)).unwrap_or_default();
+    format!("{scheme}{MASK}@{rest}")
 }
 
 /// The value as fleet.conf would have it.
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn each_setting_is_printed_with_its_place_and_secrets_are_not() {
         let file = "etcd_username=fleet\netcd_password=hidden\nmetadata=\"note=a#b\"\nenable_grpc=true\n\
-                    etcd_servers=https://me:hidden@10.0.0.1:2379,http://10.0.0.2:2379\n";
+                    etcd_servers=https://10.0.0.1:2379,http://10.0.0.2:2379\n";
         let merged = Merged::of_layers([
             Fragment::of_file(Path::new("/etc/fleet.conf"), file),
             Fragment::of_environment([("FLEET_AGENT_TTL".to_owned(), "9s".to_owned())]),
@@ -97,8 +97,7 @@ mod tests {
                 "agent_ttl=9s                             # FLEET_AGENT_TTL",
                 "enable_grpc=true                         # /etc/fleet.conf line 4",
                 "etcd_password=********                   # /etc/fleet.conf line 2",
-                "etcd_servers=https://********@10.0.0.1:2379,http://10.0.0.2:2379 # \
-                 /etc/fleet.conf line 5",
+                "etcd_servers=https://10.0.0.1:2379,http://10.0.0.2:2379 # /etc/fleet.conf line 5",
                 "etcd_username=fleet                      # /etc/fleet.conf line 1",
                 "metadata=\"note=a#b\"                      # /etc/fleet.conf line 3",
                 "verbosity=1                              # --verbosity",
@@ -108,11 +107,24 @@ mod tests {
     }
 
     #[test]
-    fn a_password_with_a_comma_is_one_all_the_same() {
-        let servers = "https://me:hid,den@10.0.0.1:2379,http://10.0.0.2:2379";
+    fn passwords_in_urls_are_not_printed_whatever_is_in_them() {
+        let printed = |servers: &str| {
+            let file = format!("etcd_servers={servers}\n");
+            let merged = Merged::of_layers([Fragment::of_file(Path::new("fleet.conf"), &file)]);
+            let text = render(&merged, None, None);
+            let line = text.lines().find(|line| line.starts_with("etcd_servers=")).unwrap();
+            line.split_whitespace().next().unwrap().to_owned()
+        };
 
-        let expected = "https://********@10.0.0.1:2379,http://10.0.0.2:2379";
-        assert_eq!(without_userinfo(servers), expected);
+        for servers in [
+            "https://me:hidden@10.0.0.1:2379,http://10.0.0.2:2379",
+            "https://me:hid,den@10.0.0.1:2379,http://10.0.0.2:2379",
+            "https://me:hid//den@10.0.0.1:2379,http://10.0.0.2:2379",
+        ] {
+            let expected = "etcd_servers=https://********@10.0.0.1:2379,http://10.0.0.2:2379";
+            assert_eq!(printed(servers), expected);
+        }
+        assert_eq!(printed("me:hidden@10.0.0.1"), "etcd_servers=********@10.0.0.1");
     }
 
     #[test]

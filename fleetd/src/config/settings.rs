@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::key::Key;
 use super::layers::Merged;
+use super::print::masked;
 use super::problem::{ConfigError, Problem};
 use super::store::{self, StoreChoice, StoreKind, StoreReason};
 use super::value;
@@ -232,7 +233,8 @@ impl Checker<'_> {
         match parse(written.text.trim()) {
             Ok(value) => Some(value),
             Err(expected) => {
-                let sentence = format!("{key}={:?}: {expected}", written.text);
+                let text = masked(key, &written.text);
+                let sentence = format!("{key}={text:?}: {expected}");
                 self.problems.push(Problem::new(written.place.clone(), sentence));
                 None
             }

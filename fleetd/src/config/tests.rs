@@ -152,7 +152,7 @@ fn all_problems_are_reported_at_once_with_their_places() {
     let text = of(file, &[("FLEET_TOKEN_LIMIT", "0"), ("FLEET_ETCD_SERVER", "x")], &[]);
 
     let expected = [
-        "fleet.conf line 3: \"no setting\" is no setting: write key=value",
+        "fleet.conf line 3: \"no\" is no setting: write key=value",
         "fleet.conf line 1: unknown setting \"agent_tll\", did you mean \"agent_ttl\"?",
         "FLEET_ETCD_SERVER: unknown setting \"etcd_server\", did you mean \"etcd_servers\"?",
         "fleet.conf line 2: agent_ttl=\"soon\": write a duration such as 30s or 1m30s",
@@ -310,6 +310,16 @@ fn passwords_are_not_shown() {
     let settings = of("etcd_username=u\netcd_password=hidden", &[], &[]).unwrap();
 
     assert!(!format!("{settings:?}").contains("hidden"));
+    for file in [
+        "etcd_servers=https://me:hidden@10.0.0.1:2379",
+        "etcd_servers=https://me:hid,hidden@10.0.0.1:2379",
+        "etcd_servers=me:hidden@10.0.0.1",
+        "etcd_password hidden",
+        "etcd_password: hidden",
+    ] {
+        let error = of(file, &[], &[]).unwrap_err();
+        assert!(!error.contains("hid"), "{error}");
+    }
 }
 
 #[test]

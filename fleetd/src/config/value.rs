@@ -107,6 +107,12 @@ pub(super) fn endpoints(text: &str) -> Checked<Vec<String>> {
     if servers.is_empty() {
         return Err("name at least one endpoint, such as http://127.0.0.1:2379".to_owned());
     }
+    // Whatever stands around it may be a password.
+    if text.contains('@') {
+        return Err(
+            "no user name belongs into a URL: set etcd_username and etcd_password".to_owned()
+        );
+    }
     let is_url = |server: &&String| {
         ["http://", "https://"]
             .into_iter()
