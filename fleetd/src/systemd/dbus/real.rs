@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use fleet_units::UnitName;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -51,16 +52,7 @@ async fn a_lost_connection_is_made_anew() {
 
 #[tokio::test]
 async fn a_restarted_bus_is_followed() {
-    outlives_the_bus(DbusHost::on_bus().await).await;
-}
-
-/// systemd ends its own connections with that of the bus.
-#[tokio::test]
-async fn a_bus_that_restarts_beside_a_direct_connection_is_outlived() {
-    outlives_the_bus(DbusHost::new().await).await;
-}
-
-async fn outlives_the_bus(host: DbusHost) {
+    let host = DbusHost::on_bus().await;
     let systemd = host.systemd();
     let unit = linked(&host, "open.service", HANGS).await;
     let mut signals = systemd.signals().await.unwrap();
@@ -75,19 +67,36 @@ async fn outlives_the_bus(host: DbusHost) {
 }
 
 #[tokio::test]
+async fn a_direct_connection_outlives_the_bus_and_jobs_go_on() {
+    let host = DbusHost::new().await;
+    let systemd = host.systemd();
+    let unit = linked(&host, "open.service", HANGS).await;
+    let mut signals = systemd.signals().await.unwrap();
+    let open = systemd.start(&unit).await.unwrap();
+
+    systemctl(&["restart", "dbus.service"]);
+
+    follows(&host, &mut signals).await;
+    stop(systemd, &unit).await;
+    assert_eq!(timeout(DEADLINE, open.ended()).await.unwrap(), Some(JobResult::Canceled));
+    clean(&host, &[unit]).await;
+}
+
+#[tokio::test]
 async fn calls_without_a_connection_are_transient_errors() {
     let host = DbusHost::new().await;
     let systemd = host.systemd();
-    let unit = "fleet-contract-nobody.service".parse().unwrap();
+    let unit: UnitName = "fleet-contract-nobody.service".parse().unwrap();
     let mut current = systemd.current.clone();
 
     let session = current.borrow_and_update().clone().unwrap();
     session.close().await;
     current.changed().await.unwrap();
-    let (started, listed) = tokio::join!(systemd.start(&unit), systemd.statuses(&[]));
+    let units = std::slice::from_ref(&unit);
+    let (started, listed) = tokio::join!(systemd.start(&unit), systemd.statuses(units));
 
     assert!(started.unwrap_err().is_transient());
-    assert_eq!(listed.unwrap(), []);
+    assert!(listed.unwrap_err().is_transient());
 }
 
 #[tokio::test]
