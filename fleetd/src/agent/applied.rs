@@ -44,7 +44,7 @@ impl From<&Assignment> for Applied {
     }
 }
 
-/// The directory of records. It lies in memory (`/run`), so writes are made in place.
+/// The directory of records. It lies in memory (`/run`).
 #[derive(Clone, Debug)]
 pub(crate) struct Records(PathBuf);
 

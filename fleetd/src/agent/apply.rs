@@ -103,16 +103,23 @@ impl<M: Systemd> Files<M> {
         let gone = succeeded(&outcomes);
         outcomes.extend(self.unlink(gone).await);
         let resets = stream::iter(succeeded(&outcomes)).map(|unit| async move {
-            if let Err(error) = self.systemd.reset_failed(&unit).await {
+            let is_loaded = self.systemd.reset_failed(&unit).await.unwrap_or_else(|error| {
                 warn!(%unit, error = %chain(&error), "Failed state is not forgotten");
-            }
+                true
+            });
+            is_loaded.then_some(unit)
         });
-        resets.buffer_unordered(CALLS).collect::<Vec<()>>().await;
+        let loaded: Vec<_> = resets.buffer_unordered(CALLS).collect().await;
+        // What others keep in memory would be started from there, whatever its next file says.
+        self.reload_if_needed(false, loaded.into_iter().flatten().collect()).await;
         outcomes
     }
 
     /// Removes links, in one call if possible.
     async fn disable(&self, units: &[UnitName]) -> BTreeMap<UnitName, Result<(), Problem>> {
+        if units.is_empty() {
+            return BTreeMap::new();
+        }
         match self.systemd.disable(units).await {
             Ok(()) => return units.iter().map(|unit| (unit.clone(), Ok(()))).collect(),
             Err(error) if units.len() == 1 || error.is_transient() => {
@@ -149,19 +156,19 @@ impl<M: Systemd> Files<M> {
             |unit: &UnitName| files.get(unit).is_some_and(|file| file.has_section("Install"));
 
         let old = self.installed_before(&texts).await;
-        let replaced: Vec<_> = old.iter().map(|(unit, _)| unit.clone()).collect();
+        let mut replaced: Vec<_> = old.iter().map(|(unit, _)| unit.clone()).collect();
         let enabled: Vec<_> =
             old.into_iter().filter(|(_, enabled)| *enabled).map(|(unit, _)| unit).collect();
-        if !enabled.is_empty()
-            && let Err(error) = self.systemd.disable(&enabled).await
-        {
-            warn!(error = %chain(&error), "Links of replaced units are not removed");
+        for (unit, outcome) in self.disable(&enabled).await {
+            if let Err(problem) = outcome {
+                warn!(%unit, error = problem.sentence, "Links of the replaced unit are not removed");
+            }
         }
         outcome.installed = self.write(texts).await;
         self.link(&mut outcome.installed).await;
         let to_enable = succeeded(&outcome.installed).into_iter().filter(wants_links).collect();
         let links_changed = self.enable(to_enable, &mut outcome.installed).await;
-        self.clean_up(&outcome.installed).await;
+        replaced.extend(self.clean_up(&outcome.installed).await);
 
         let mut staying = succeeded(&outcome.installed);
         self.reload_if_needed(links_changed, replaced).await;
@@ -191,7 +198,10 @@ impl<M: Systemd> Files<M> {
         &self,
         texts: BTreeMap<UnitName, String>,
     ) -> BTreeMap<UnitName, Result<(), Problem>> {
-        let (directory, unit_path) = (self.directory.clone(), self.unit_path.clone());
+        let directory = self.directory.clone();
+        // Most directories of systemd's path are nowhere: no need to look into them for each unit.
+        let unit_path: Vec<_> =
+            self.unit_path.iter().filter(|path| path.exists()).cloned().collect();
         let units: Vec<UnitName> = texts.keys().cloned().collect();
         let written = self.blocking(units.clone(), move |unit| {
             match foreign(&unit_path, unit, directory.path()) {
@@ -213,6 +223,11 @@ impl<M: Systemd> Files<M> {
             return;
         }
         let Err(error) = self.systemd.link(&files).await else { return };
+        if units.len() == 1 || error.is_transient() {
+            let problem = Problem::from(&error);
+            outcomes.extend(units.into_iter().map(|unit| (unit, Err(problem.clone()))));
+            return;
+        }
         debug!(error = %chain(&error), "Linking units one by one");
         let singly = stream::iter(units).map(|unit| async move {
             let file = self.directory.file(&unit);
@@ -247,19 +262,18 @@ impl<M: Systemd> Files<M> {
     }
 
     /// Nothing may start a unit by accident that could not be installed as a whole.
-    async fn clean_up(&self, outcomes: &BTreeMap<UnitName, Result<(), Problem>>) {
+    /// Tells which units that is about.
+    async fn clean_up(&self, outcomes: &BTreeMap<UnitName, Result<(), Problem>>) -> Vec<UnitName> {
         let own = |unit: &&UnitName| self.directory.file(unit).exists();
         let failed = outcomes.iter().filter(|(_, outcome)| outcome.is_err());
         let failed: Vec<_> = failed.map(|(unit, _)| unit).filter(own).cloned().collect();
-        if failed.is_empty() {
-            return;
-        }
         let disabled = self.disable(&failed).await;
         for (unit, outcome) in self.unlink(succeeded(&disabled)).await {
             if let Err(problem) = outcome {
                 warn!(%unit, error = problem.sentence, "Unit file is not removed");
             }
         }
+        failed
     }
 
     /// Reading everything anew takes systemd seconds where there are thousands of units, and what

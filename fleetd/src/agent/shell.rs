@@ -8,7 +8,7 @@ use std::time::Duration;
 use fleet_units::UnitName;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -23,7 +23,6 @@ use super::presence::{Registrar, keep_alive, put_states};
 use super::writer::Writing;
 use super::{AgentSettings, Inbox, Shutdown};
 use crate::backoff::{Backoff, random_jitter};
-use crate::file::FileError;
 use crate::log::chain;
 use crate::registry::document::{Placed, decode};
 use crate::registry::follow::{Follower, Update};
@@ -34,10 +33,6 @@ use crate::systemd::{Job, JobResult, Signal, Systemd};
 /// systemd is asked again soon: at boot it may be a moment behind.
 pub(super) const RETRY: Backoff =
     Backoff { min: Duration::from_millis(100), max: Duration::from_secs(5) };
-
-/// Jobs that systemd has not answered yet. It takes pipelined calls well; how long an accepted job
-/// runs does not count.
-const ASKING: usize = 128;
 
 /// Events handled before the next decision, if that many are there: one plan for all of them.
 const BURST: usize = 256;
@@ -66,7 +61,6 @@ pub(crate) struct Shell<S, M> {
     inbox: Inbox,
     doubts: watch::Receiver<Option<String>>,
     in_flight: InFlight<S>,
-    asking: Arc<Semaphore>,
     tasks: TaskTracker,
     /// Ends the keep-alive of the lease that is no longer wanted, or of a loop that is gone.
     keeping_alive: Option<DropGuard>,
@@ -88,7 +82,6 @@ impl<S: Store, M: Systemd> Shell<S, M> {
             hands,
             inbox,
             in_flight: FuturesUnordered::new(),
-            asking: Arc::new(Semaphore::new(ASKING)),
             tasks: TaskTracker::new(),
             keeping_alive: None,
         };
@@ -245,9 +238,17 @@ impl<S: Store, M: Systemd> Shell<S, M> {
         for work in work {
             match work {
                 Work::Remember(unit, record) => {
-                    log_failure(&unit, self.hands.records.write(&unit, &record));
+                    if let Err(error) = self.hands.records.write(&unit, &record) {
+                        let error = chain(&error);
+                        error!(%unit, error, "Applied record is not kept: a restart of fleet may start the unit again");
+                    }
                 }
-                Work::DropRecord(unit) => log_failure(&unit, self.hands.records.remove(&unit)),
+                Work::DropRecord(unit) => {
+                    if let Err(error) = self.hands.records.remove(&unit) {
+                        let error = chain(&error);
+                        error!(%unit, error, "Applied record is left: a restart of fleet takes the unit for one that nothing assigns");
+                    }
+                }
                 Work::Files(batch) => {
                     let files = self.hands.files.clone();
                     self.push(async move { Event::Filed(files.apply(batch).await) });
@@ -289,14 +290,11 @@ impl<S: Store, M: Systemd> Shell<S, M> {
 
     fn ask(&self, unit: UnitName, serial: u64, ask: Ask) {
         let systemd = self.hands.files.systemd.clone();
-        let asking = Arc::clone(&self.asking);
         self.in_flight.push(Box::pin(async move {
-            // The semaphore is never closed; without a permit it would be one call too many.
-            let _permit = asking.acquire().await;
             let answer = match &ask {
                 Ask::Start(_) => systemd.start(&unit).await,
                 // Nothing runs of a template.
-                Ask::Stop { .. } if unit.is_template() => Ok(ended_job()),
+                Ask::Stop { .. } if unit.is_template() => Ok(Job::finished(JobResult::Done)),
                 Ask::Stop { .. } => systemd.stop(&unit).await,
             };
             match answer {
@@ -369,18 +367,4 @@ async fn next_signal(signals: &mut Option<mpsc::Receiver<Signal>>) -> Option<Sig
         Some(signals) => signals.recv().await,
         None => pending().await,
     }
-}
-
-fn log_failure(unit: &UnitName, outcome: Result<(), FileError>) {
-    if let Err(error) = outcome {
-        error!(%unit, error = %chain(&error), "Applied record is not kept: a restart of fleet may start the unit again");
-    }
-}
-
-/// A job that was done before it was asked for.
-fn ended_job() -> Job {
-    let (sender, ended) = tokio::sync::oneshot::channel();
-    // The receiver is held just here.
-    let (Ok(()) | Err(_)) = sender.send(JobResult::Done);
-    Job { ended }
 }

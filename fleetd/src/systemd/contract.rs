@@ -88,6 +88,7 @@ claims! {
     enabling_changes_links_once
     a_disabled_unit_is_not_found_any_more
     a_changed_file_of_a_loaded_unit_is_outdated_until_a_reload
+    a_unit_that_another_follows_stays_in_memory_and_is_outdated_without_its_file
     hundreds_of_jobs_at_once_all_end
     statuses_answer_for_every_unit_in_any_number
     units_are_read_from_the_runtime_directory
@@ -169,7 +170,7 @@ async fn a_unit_that_is_not_loaded_is_stopped_already<H: Host>(host: &H) {
     let unit = name("fleet-contract-nobody.service");
 
     assert_eq!(stop(host.systemd(), &unit).await, Some(JobResult::Done));
-    host.systemd().reset_failed(&unit).await.unwrap();
+    assert!(!host.systemd().reset_failed(&unit).await.unwrap());
 }
 
 async fn a_unit_that_nobody_knows_cannot_be_started<H: Host>(host: &H) {
@@ -226,8 +227,9 @@ async fn a_disabled_unit_is_not_found_any_more<H: Host>(host: &H) {
         linked(host, "gone-too.service", INSTALLS).await,
     ];
 
-    systemd.disable(&units).await.unwrap();
-    systemd.disable(&units[1..2]).await.unwrap();
+    for unit in &units {
+        systemd.disable(std::slice::from_ref(unit)).await.unwrap();
+    }
 
     for unit in &units {
         assert_eq!(status(systemd, unit).await, words("not-found", "inactive", "dead"), "{unit}");
@@ -251,6 +253,31 @@ async fn a_changed_file_of_a_loaded_unit_is_outdated_until_a_reload<H: Host>(hos
     hear(&mut signals, &Signal::Resync).await;
     assert_eq!(systemd.outdated(&units).await.unwrap(), []);
     clean(host, &[loaded, dormant]).await;
+}
+
+async fn a_unit_that_another_follows_stays_in_memory_and_is_outdated_without_its_file<H: Host>(
+    host: &H,
+) {
+    let systemd = host.systemd();
+    let unit = linked(host, "first.service", RUNS).await;
+    let text = format!("[Unit]\nAfter={unit}\n{RUNS}");
+    let sidekick = linked(host, "second.service", &text).await;
+    start(systemd, &unit).await;
+    start(systemd, &sidekick).await;
+    let units = std::slice::from_ref(&unit);
+
+    stop(systemd, &unit).await;
+    systemd.disable(units).await.unwrap();
+    fs::remove_file(host.directory().join(unit.as_str())).unwrap();
+
+    assert!(systemd.reset_failed(&unit).await.unwrap());
+    assert_eq!(systemd.outdated(units).await.unwrap(), units);
+    systemd.reload().await.unwrap();
+    assert_eq!(systemd.outdated(units).await.unwrap(), []);
+    linked(host, "first.service", RUNS_OTHERWISE).await;
+    start(systemd, &unit).await;
+    assert_eq!(systemd.outdated(units).await.unwrap(), []);
+    clean(host, &[sidekick, unit]).await;
 }
 
 async fn hundreds_of_jobs_at_once_all_end<H: Host>(host: &H) {

@@ -75,6 +75,7 @@ struct State {
     followers: Vec<mpsc::Sender<Signal>>,
     calls: Vec<Call>,
     refused: BTreeSet<(Action, UnitName)>,
+    unanswered: BTreeSet<(Action, UnitName)>,
     ends: BTreeMap<(Kind, UnitName), JobResult>,
     held: BTreeSet<(Kind, UnitName)>,
     disconnected: bool,
@@ -83,11 +84,20 @@ struct State {
 }
 
 /// A unit in systemd's memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Loaded {
     active: String,
     sub: String,
     text: Option<String>,
+}
+
+impl Loaded {
+    /// Whether the unit comes after the other one, which keeps that in memory.
+    fn follows(&self, other: &UnitName) -> bool {
+        let text = self.text.as_deref().unwrap_or_default();
+        let names = text.lines().filter_map(|line| line.strip_prefix("After="));
+        names.flat_map(str::split_whitespace).any(|name| name == other.as_str())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,6 +127,11 @@ impl MemorySystemd {
     /// Takes a refusal back.
     pub fn allow(&self, action: Action, unit: &UnitName) {
         self.state().refused.remove(&(action, unit.clone()));
+    }
+
+    /// Does not answer in time what is asked about a unit.
+    pub fn leave_unanswered(&self, action: Action, unit: &UnitName) {
+        self.state().unanswered.insert((action, unit.clone()));
     }
 
     /// Start jobs of this unit end so from now on.
@@ -218,18 +233,17 @@ impl State {
 
     fn change(&mut self, unit: &UnitName, active: &str, sub: &str) {
         let text = self.text(unit);
-        let loaded = self.loaded.entry(unit.clone()).or_insert_with(|| Loaded {
-            active: String::new(),
-            sub: String::new(),
-            text,
-        });
+        let loaded = self.loaded.entry(unit.clone()).or_default();
+        // What was found is not read again before a reload.
+        loaded.text = loaded.text.take().or(text);
         (loaded.active, loaded.sub) = (active.to_owned(), sub.to_owned());
         let (unit, active, sub) = (unit.clone(), active.to_owned(), sub.to_owned());
         self.tell(&Signal::Changed { unit, active, sub });
     }
 
     fn forget(&mut self, unit: &UnitName) {
-        if self.loaded.remove(unit).is_some() {
+        let is_kept = self.loaded.values().any(|other| other.follows(unit));
+        if !is_kept && self.loaded.remove(unit).is_some() {
             self.tell(&Signal::Removed(unit.clone()));
         }
     }
@@ -248,6 +262,9 @@ impl State {
     }
 
     fn check(&self, action: Action, unit: &UnitName) -> Result<(), SystemdError> {
+        if self.unanswered.contains(&(action, unit.clone())) {
+            return Err(SystemdError::Unreachable("the test wants no answer".into()));
+        }
         if self.refused.contains(&(action, unit.clone())) {
             return Err(refused(action, unit, "org.freedesktop.DBus.Error.AccessDenied"));
         }
@@ -389,21 +406,20 @@ impl Systemd for MemorySystemd {
         state.calls.push(Call::Stop(unit.clone()));
         state.check(Action::Stop, unit)?;
         if !state.loaded.contains_key(unit) {
-            let (sender, ended) = oneshot::channel();
-            let (Ok(()) | Err(_)) = sender.send(JobResult::Done);
-            return Ok(Job { ended });
+            return Ok(Job::finished(JobResult::Done));
         }
         Ok(state.open(unit, Kind::Stop))
     }
 
-    async fn reset_failed(&self, unit: &UnitName) -> Result<(), SystemdError> {
+    async fn reset_failed(&self, unit: &UnitName) -> Result<bool, SystemdError> {
         let mut state = self.connected()?;
         state.calls.push(Call::ResetFailed(unit.clone()));
+        let was_loaded = state.loaded.contains_key(unit);
         if state.loaded.get(unit).is_some_and(|loaded| loaded.active == "failed") {
             state.change(unit, "inactive", "dead");
             state.forget(unit);
         }
-        Ok(())
+        Ok(was_loaded)
     }
 
     async fn statuses(

@@ -131,11 +131,11 @@ pub trait Systemd: Clone + Send + Sync + 'static {
     /// loaded is stopped already: the job is done.
     fn stop(&self, unit: &UnitName) -> impl Future<Output = Result<Job, SystemdError>> + Send;
 
-    /// Forgets the failed state of a unit; no error if it is not loaded.
+    /// Forgets the failed state of a unit; tells whether systemd had the unit in memory.
     fn reset_failed(
         &self,
         unit: &UnitName,
-    ) -> impl Future<Output = Result<(), SystemdError>> + Send;
+    ) -> impl Future<Output = Result<bool, SystemdError>> + Send;
 
     /// Statuses of units in one call. Loads those that are not in memory.
     fn statuses(
@@ -167,6 +167,14 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job that was done before it was asked for.
+    pub(crate) fn finished(result: JobResult) -> Self {
+        let (sender, ended) = tokio::sync::oneshot::channel();
+        // The receiver is held just here.
+        let (Ok(()) | Err(_)) = sender.send(result);
+        Self { ended }
+    }
+
     /// Waits for the end of the job; `None` if the connection to systemd was lost meanwhile.
     ///
     /// Cancel safe: the job goes on.

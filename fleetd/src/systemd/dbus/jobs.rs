@@ -22,7 +22,7 @@ impl Jobs {
     /// the same thing.
     pub(super) fn accept(&mut self, path: String) -> Job {
         if let Some((_, result)) = self.unclaimed.iter().rev().find(|(ended, _)| *ended == path) {
-            return finished(*result);
+            return Job::finished(*result);
         }
         let (sender, ended) = oneshot::channel();
         self.waiting.entry(path).or_default().push(sender);
@@ -47,14 +47,6 @@ impl Jobs {
     pub(super) fn settle(&mut self) {
         self.unclaimed.clear();
     }
-}
-
-/// A job that has ended already.
-pub(super) fn finished(result: JobResult) -> Job {
-    let (sender, ended) = oneshot::channel();
-    // The receiver is held just here.
-    let (Ok(()) | Err(_)) = sender.send(result);
-    Job { ended }
 }
 
 /// systemd's word for the end of a job.

@@ -114,15 +114,6 @@ impl DbusSystemd {
         answered.await.map_err(|_| unreachable(Disconnected))?
     }
 
-    async fn disable_at_once(&self, units: &[UnitName]) -> Result<(), SystemdError> {
-        let (session, _permit) = self.session().await?;
-        let names: Vec<_> = units.iter().map(UnitName::as_str).collect();
-        Question::about_all("disable", units)
-            .answered_within(LONG_DEADLINE, session.manager.disable_unit_files(&names, true))
-            .await
-            .map(drop)
-    }
-
     async fn listed(
         &self,
         units: &[UnitName],
@@ -190,17 +181,18 @@ impl Systemd for DbusSystemd {
     }
 
     async fn disable(&self, units: &[UnitName]) -> Result<(), SystemdError> {
-        match self.disable_at_once(units).await {
-            Err(SystemdError::Refused { .. }) if units.len() > 1 => {}
-            answer => return unless_absent(answer, ()),
+        let (session, _permit) = self.session().await?;
+        let names: Vec<_> = units.iter().map(UnitName::as_str).collect();
+        let answer = Question::about_all("disable", units)
+            .answered_within(LONG_DEADLINE, session.manager.disable_unit_files(&names, true))
+            .await;
+        match answer {
+            // One that is not known must not keep the links of the others.
+            Err(SystemdError::Refused { name, .. }) if name == NO_SUCH_UNIT && units.len() == 1 => {
+                Ok(())
+            }
+            answer => answer.map(drop),
         }
-        // One bad unit must not keep the links of the others.
-        let mut refused = Ok(());
-        for unit in units {
-            let answer = self.disable_at_once(std::slice::from_ref(unit)).await;
-            refused = refused.and(unless_absent(answer, ()));
-        }
-        refused
     }
 
     async fn reload(&self) -> Result<(), SystemdError> {
@@ -218,12 +210,12 @@ impl Systemd for DbusSystemd {
         self.job(Verb::Stop, unit).await
     }
 
-    async fn reset_failed(&self, unit: &UnitName) -> Result<(), SystemdError> {
+    async fn reset_failed(&self, unit: &UnitName) -> Result<bool, SystemdError> {
         let (session, _permit) = self.session().await?;
         let answer = Question::new("reset", unit)
             .answered_within(DEADLINE, session.manager.reset_failed_unit(unit.as_str()))
             .await;
-        unless_absent(answer, ())
+        unless_absent(answer.map(|()| true), false)
     }
 
     async fn statuses(

@@ -15,7 +15,7 @@ use zbus::MessageStream;
 use super::super::{Job, JobResult, Signal, SystemdError};
 use super::call::{DEADLINE, Disconnected, Question, unreachable};
 use super::followers::Followers;
-use super::jobs::{self, Jobs};
+use super::jobs::Jobs;
 use super::session::Session;
 use super::signal::{self, Heard};
 use super::{Bus, IN_FLIGHT};
@@ -116,7 +116,7 @@ impl Reader {
     fn settle(&mut self, Answered { answer, job }: Answered) {
         let job = job.map(|path| match path {
             Some(path) => self.jobs.accept(path),
-            None => jobs::finished(JobResult::Done),
+            None => Job::finished(JobResult::Done),
         });
         // The asker may have gone; systemd does the job all the same.
         let (Ok(()) | Err(_)) = answer.send(job);
