@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 /// A program that could not be run, or that failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,16 @@ pub enum CommandError {
         /// The end of what it printed, if that was captured.
         output: String,
     },
+    /// The program was ended, as it took too long.
+    #[error("`{line}` had not ended after {} s{}", limit.as_secs(), said(output))]
+    Late {
+        /// The command line.
+        line: String,
+        /// How long it could take.
+        limit: Duration,
+        /// The end of what it printed.
+        output: String,
+    },
 }
 
 /// A command from its program and arguments.
@@ -42,6 +53,15 @@ pub fn command<S: AsRef<OsStr>>(line: impl IntoIterator<Item = S>) -> Command {
 /// The program could not be started or did not exit with 0.
 pub fn read(command: &mut Command) -> Result<String, CommandError> {
     let output = output(command.stdin(Stdio::null()), b"")?;
+    printed(command, &output)
+}
+
+/// What a program has printed on standard output.
+///
+/// # Errors
+///
+/// It did not exit with 0.
+pub fn printed(command: &Command, output: &Output) -> Result<String, CommandError> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -20,6 +20,9 @@ const EXAMPLES: &str = "--max-examples=40";
 /// Nothing that is asked takes this many seconds.
 const PATIENCE: &str = "--request-timeout=10";
 
+/// Seconds that all of it never takes, nor the machine's start.
+const LIMIT: &str = "600";
+
 /// Beside the promises of the document: no failure of the server, and no half-made refusals.
 /// Servers of 1.0 took more than the document can say, such as keys in any case, and refuse what
 /// it cannot say, such as an unknown page token; so who is taken and who refused is not judged.
@@ -94,7 +97,8 @@ struct Lone {
 
 impl Lone {
     fn start(program: &Path) -> Result<Self, Error> {
-        let mut line = command([program]);
+        let mut line = command(["timeout", "--kill-after=5", LIMIT]);
+        line.arg(program);
         let failed = |line: &_, source| CommandError::Start { line: command::line(line), source };
         let started = line.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let process = started.map_err(|source| failed(&line, source))?;

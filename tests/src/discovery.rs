@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::command;
@@ -35,9 +34,21 @@ impl<'a> Discovery<'a> {
     ///
     /// It does not answer in time.
     pub(crate) fn up(&self) -> Result<(), Error> {
-        if self.formed().exists() || !self.processes().is_empty() {
+        if self.formed().exists() {
             return Ok(());
         }
+        if self.processes().is_empty() {
+            self.start()?;
+        }
+        // Also of one that runs: who started it may have come no further.
+        let size = self.cluster.etcd_members().to_string();
+        wait::attempt(wait::PATIENCE, "the discovery service", || {
+            self.etcdctl(&["set", &self.key("_config/size"), &size])
+        })?;
+        Ok(())
+    }
+
+    fn start(&self) -> Result<(), Error> {
         file::make_dir(&self.directory())?;
         let log = self.directory().join("log");
         let log = std::fs::File::create(&log).map_err(file::at("create", &log))?;
@@ -58,12 +69,7 @@ impl<'a> Discovery<'a> {
         }
         line.arg(format!("--initial-cluster=discovery={peer}"));
         line.env("ETCD_UNSUPPORTED_ARCH", etcd::architecture());
-        command::show(line.stdin(Stdio::null()).stdout(log).stderr(errors))?;
-        let size = self.cluster.etcd_members().to_string();
-        wait::attempt(Duration::from_secs(10), "the discovery service", || {
-            self.etcdctl(&["set", &self.key("_config/size"), &size])
-        })?;
-        Ok(())
+        Ok(command::show(line.stdin(Stdio::null()).stdout(log).stderr(errors))?)
     }
 
     /// Ends it for good, once the members know each other.

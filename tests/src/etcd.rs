@@ -6,7 +6,6 @@ use crate::host::Host;
 use crate::{file, wait};
 
 use std::path::Path;
-use std::time::Duration;
 
 /// More members than this make writes slower and nothing safer.
 pub(crate) const MEMBERS: u8 = 3;
@@ -42,14 +41,14 @@ pub(crate) fn endpoints(cluster: &Cluster) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// They do not within half a minute.
+/// They do not within a minute.
 pub(crate) fn wait_until_healthy(cluster: &Cluster) -> Result<(), Error> {
     if cluster.etcd_members() == 0 {
         return Ok(());
     }
     let endpoints = format!("--endpoints={}", endpoints(cluster).join(","));
     let host = cluster.host(1)?;
-    wait::attempt(Duration::from_secs(30), "etcd", || {
+    wait::attempt(wait::PATIENCE, "etcd", || {
         host.read(["etcdctl", &endpoints, "endpoint", "health"])
     })?;
     Ok(())

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::cluster::{Cluster, each};
 use crate::command::{self, command};
@@ -119,10 +118,10 @@ pub(crate) fn refresh(cluster: &Cluster, ran: &[Host], new_programs: bool) -> Re
 ///
 /// # Errors
 ///
-/// One of them is not within half a minute.
+/// One of them is not within a minute.
 pub(crate) fn wait_until_joined(cluster: &Cluster) -> Result<(), Error> {
     let (host, expected) = (cluster.host(1)?, cluster.hosts().len());
-    wait::attempt(Duration::from_secs(30), "all machines to join", || {
+    wait::attempt(wait::PATIENCE, "all machines to join", || {
         let list = host.read(["fleetctl", "list-machines", "--no-legend", "--fields=machine"]);
         let list = list.map_err(|error| error.to_string())?;
         let found = list.lines().count();

@@ -19,6 +19,12 @@ use crate::{cgroup, file, layer, process, wait};
 /// Long enough for a machine that boots several hosts while it compiles.
 const BOOT: Duration = Duration::from_secs(90);
 
+/// Whatever a program does on a host for a test, it does in less.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// systemd that takes longer to say how it is has not booted.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// A process that becomes another program has no command line for a moment, and its host seems off.
 const OFF_FOR_GOOD: u32 = 5;
 
@@ -57,6 +63,7 @@ pub struct Host {
     directory: PathBuf,
     programs: PathBuf,
     network: Network,
+    limit: Duration,
 }
 
 impl Host {
@@ -68,7 +75,13 @@ impl Host {
             directory: cluster.directory().join(number.to_string()),
             programs: cluster.programs(),
             network: cluster.network().clone(),
+            limit: LIMIT,
         }
+    }
+
+    /// The same host, with so much time for each program.
+    pub(crate) fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Its number, from 1.
@@ -233,12 +246,9 @@ impl Host {
         if self.supervisors().is_empty() {
             return Power::Off;
         }
-        let Ok(mut line) = self.command(["systemctl", "is-system-running"]) else {
-            return Power::Booting;
-        };
         // Fails while systemd on it does not listen yet.
-        let printed = command::output(&mut line, b"").map(|output| output.stdout);
-        let printed = printed.unwrap_or_default();
+        let answer = self.run(ANSWER, ["systemctl", "is-system-running"], b"");
+        let printed = answer.map(|(_, output)| output.stdout).unwrap_or_default();
         match String::from_utf8_lossy(&printed).trim() {
             "" | "unknown" | "offline" => Power::Booting,
             state => Power::On(state.to_owned()),
@@ -268,17 +278,13 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// The host is off.
+    /// The host is off, or the program does not end.
     pub fn output<S: AsRef<OsStr>>(
         &self,
         line: impl IntoIterator<Item = S>,
         input: &[u8],
     ) -> Result<Output, Error> {
-        let mut command = self.command(line)?;
-        if input.is_empty() {
-            command.stdin(Stdio::null());
-        }
-        Ok(command::output(&mut command, input)?)
+        Ok(self.run(self.limit, line, input)?.1)
     }
 
     /// Runs a program on the host and returns what it prints.
@@ -290,7 +296,27 @@ impl Host {
         &self,
         line: impl IntoIterator<Item = S>,
     ) -> Result<String, Error> {
-        Ok(command::read(&mut self.command(line)?)?)
+        let (command, output) = self.run(self.limit, line, b"")?;
+        Ok(command::printed(&command, &output)?)
+    }
+
+    /// A program that is ended in time, and what became of it.
+    fn run<S: AsRef<OsStr>>(
+        &self,
+        limit: Duration,
+        line: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Result<(Command, Output), Error> {
+        let seconds = limit.as_secs().to_string();
+        let mut command = self.command(["timeout", "--kill-after=5", &seconds])?;
+        let output = command::output(command.args(line).stdin(Stdio::null()), input)?;
+        // What `timeout` says of a program that it has ended, or had to kill.
+        if matches!(output.status.code(), Some(124 | 137)) {
+            let printed = [output.stdout, output.stderr].concat();
+            let output = String::from_utf8_lossy(&printed).into_owned();
+            return Err(CommandError::Late { line: command::line(&command), limit, output }.into());
+        }
+        Ok((command, output))
     }
 
     /// Writes a file on the running host, with the directories above it.
@@ -300,14 +326,8 @@ impl Host {
     /// The host is off, or its disk is full.
     pub fn write(&self, path: &str, contents: &[u8]) -> Result<(), Error> {
         let script = "mkdir -p \"${1%/*}\" && cat >\"$1.new\" && mv \"$1.new\" \"$1\"";
-        let mut line = self.command(["sh", "-c", script, "sh", path])?;
-        let output = command::output(line.stdin(Stdio::null()), contents)?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let line = command::line(&line);
-        Err(CommandError::Failed { line, status: output.status, output: said }.into())
+        let (line, output) = self.run(self.limit, ["sh", "-c", script, "sh", path], contents)?;
+        Ok(command::printed(&line, &output).map(drop)?)
     }
 
     /// Process id, on the machine, of systemd on the host.

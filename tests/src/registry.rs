@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use crate::command;
 use crate::error::Error;
@@ -50,7 +49,7 @@ impl<'a> Registry<'a> {
         line.arg(layer::program("/usr/bin/docker-registry")).arg("serve").arg(self.settings());
         command::show(line.stdin(Stdio::null()).stdout(log).stderr(errors))?;
         let url = format!("http://{address}/v2/");
-        wait::attempt(Duration::from_secs(10), "the container registry", || {
+        wait::attempt(wait::PATIENCE, "the container registry", || {
             let (ip, port) = (self.network.bridge(), 5000);
             std::net::TcpStream::connect((ip, port)).map(drop).map_err(|e| format!("{url}: {e}"))
         })?;

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How long to wait between two questions: short beside a boot, long beside a system call.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Long enough for whatever ought to happen, on a machine that is busy with other things.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What was waited for did not come true.
 #[derive(Debug, thiserror::Error)]
 #[error("waited {} s for {what}; last seen: {last}", limit.as_secs())]

@@ -35,6 +35,9 @@ const REMOVE: &str = "systemctl stop 'bench@*'; rm -f /run/systemd/system/bench@
 /// wait for a second before it is written, and a reading takes over 50 ms.
 const STILL: u32 = 30;
 
+/// Thousands of units take their time.
+const LIMIT: Duration = Duration::from_secs(3600);
+
 /// A cluster that runs nothing but the benchmark.
 #[derive(Debug)]
 pub(crate) struct Ground {
@@ -63,7 +66,7 @@ impl Ground {
 
     /// All hosts.
     pub(crate) fn hosts(&self) -> Vec<Host> {
-        self.cluster.hosts()
+        self.cluster.hosts().into_iter().map(|host| host.with_limit(LIMIT)).collect()
     }
 
     /// The cluster.
@@ -73,7 +76,7 @@ impl Ground {
 
     /// Runs `fleetctl` on the first host.
     pub(crate) fn fleetctl(&self, arguments: &[&str]) -> Result<String, Error> {
-        self.cluster.host(1)?.read([&["fleetctl"], arguments].concat())
+        self.cluster.host(1)?.with_limit(LIMIT).read([&["fleetctl"], arguments].concat())
     }
 
     /// Runs `fleetctl VERB` with all these units in one command.
