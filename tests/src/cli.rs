@@ -142,7 +142,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let name = &arguments.cluster.clone().unwrap_or_else(|| ClusterName::of(default));
     match &arguments.command {
         Task::Up(up) => self::up(name, up)?,
-        Task::Test(test) => return suite::run(name, test.filter.as_deref()),
+        Task::Test(test) => suite::run(name, test.filter.as_deref())?,
         Task::Fuzz(arguments) => fuzz::run(arguments)?,
         Task::Conform => conform::run()?,
         Task::Bench(bench) => bench::run(name, bench)?,

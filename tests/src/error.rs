@@ -123,6 +123,12 @@ pub enum Error {
         /// What failed.
         step: &'static str,
     },
+    /// A filter that would run nothing.
+    #[error("no functional test has `{filter}` in its name")]
+    NoTest {
+        /// The filter.
+        filter: String,
+    },
     /// There is no such fuzz target.
     #[error("there is no fuzz target `{target}`: choose one of {targets}")]
     NoTarget {

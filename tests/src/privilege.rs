@@ -55,12 +55,24 @@ pub(crate) fn run_as_root<S: AsRef<OsStr>>(
     cluster: &ClusterName,
     task: impl IntoIterator<Item = S>,
 ) -> Result<(), Error> {
-    let mut line = as_root(&this_program()?)?;
-    line.arg(format!("--cluster={cluster}")).args(task);
-    match command::show(&mut line) {
+    match command::show(&mut this_as_root(cluster, task)?) {
         Err(CommandError::Failed { .. }) => Err(Error::Told),
         other => Ok(other?),
     }
+}
+
+/// Another command of this program as root.
+///
+/// # Errors
+///
+/// There is no way to become root.
+pub(crate) fn this_as_root<S: AsRef<OsStr>>(
+    cluster: &ClusterName,
+    task: impl IntoIterator<Item = S>,
+) -> Result<Command, Error> {
+    let mut line = as_root(&this_program()?)?;
+    line.arg(format!("--cluster={cluster}")).args(task);
+    Ok(line)
 }
 
 /// The path of this program, or of the one that cargo has put in its place since.

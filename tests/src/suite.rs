@@ -1,11 +1,12 @@
 //! `testbed test`: all that must be right before a change lands.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::cluster::ClusterName;
 use crate::command;
 use crate::error::Error;
+use crate::interrupt::Interrupts;
 use crate::source::cargo;
 use crate::{conform, fuzz, layer, privilege, source, ui};
 
@@ -28,7 +29,10 @@ const DOCUMENT: &str = "cloud-config/examples/etcd-fleet-announcer.yml";
 pub(crate) const HOSTS: u8 = 4;
 
 /// Names the test program of fleetd's library, part of which needs the systemd of a host.
-pub(crate) const CONTRACT: &str = "FLEET_TESTBED_CONTRACT";
+const CONTRACT: &str = "FLEET_TESTBED_CONTRACT";
+
+/// Names those tests of it that do.
+const CONTRACT_TESTS: &str = "FLEET_TESTBED_CONTRACT_TESTS";
 
 /// The test target that runs on hosts, and the feature that it needs.
 const FUNCTIONAL: &str = "functional";
@@ -41,18 +45,21 @@ const UNIT_TESTS: [&str; 5] =
 const ON_HOSTS: [&str; 2] = ["systemd::contract::dbus::", "systemd::dbus::real::"];
 
 /// Checks format and lints, runs unit tests, then the functional tests whose name contains
-/// `filter` on a cluster of their own, which is gone afterwards. The exit code is the tests'.
+/// `filter` on clusters of their own, which are gone afterwards, also after Ctrl-C.
 ///
 /// # Errors
 ///
-/// A step before the functional tests failed.
-pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCode, Error> {
-    let (alone, documented) = (&cluster.alone(), &cluster.documented());
-    privilege::run_as_root(cluster, ["down"])?;
-    privilege::run_as_root(alone, ["down"])?;
-    privilege::run_as_root(documented, ["down"])?;
+/// A step failed and has said why, or no functional test has such a name.
+pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<(), Error> {
+    let clusters = [cluster.clone(), cluster.alone(), cluster.documented()];
+    remove(&clusters)?;
     privilege::run_as_root(cluster, ["install"])?;
     check("formatting", cargo(["fmt", "--all", "--check"]))?;
+    let build = ["test", "--quiet", "--package", "fleet-tests", "--features", FUNCTIONAL];
+    let tests = executable(FUNCTIONAL, build.into_iter().chain(["--test", FUNCTIONAL]))?;
+    if let Some(filter) = filter {
+        check_filter(&tests, filter)?;
+    }
     let features = "fleet-tests/functional,fleet-tests/hollow,fleetd/real-systemd";
     let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--features", features];
     check("clippy", cargo(lint.into_iter().chain(["--", "-D", "warnings"])))?;
@@ -61,28 +68,55 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<ExitCod
     conform::run()?;
     let binaries = source::build()?;
     let contract = executable("fleetd", UNIT_TESTS.into_iter().chain(["--lib"]))?;
-    let build = ["test", "--quiet", "--package", "fleet-tests", "--features", FUNCTIONAL];
-    let tests = executable(FUNCTIONAL, build.into_iter().chain(["--test", FUNCTIONAL]))?;
-    ui::say(format_args!("Booting {HOSTS} hosts and a single one for the functional tests"));
-    let booted = assemble(cluster, &binaries, format!("--hosts={HOSTS}"))
-        .and_then(|()| assemble(alone, &binaries, "--store=embedded".to_owned()))
-        .and_then(|()| {
-            let document = source::root().join(DOCUMENT);
-            assemble(documented, &binaries, format!("--user-data={}", document.display()))
-        });
-    let status = booted.and_then(|()| {
-        let mut line = privilege::as_root(Path::new("/usr/bin/env"))?;
-        line.arg(format!("{CLUSTER}={cluster}")).arg(format!("{CONTRACT}={}", contract.display()));
-        line.arg(format!("{ALONE}={alone}")).arg(format!("{DOCUMENTED}={documented}"));
-        line.arg(tests).arg("--test-threads=1").args(filter);
-        line.status().map_err(|source| {
-            command::CommandError::Start { line: command::line(&line), source }.into()
-        })
+    let passed = on_hosts(&clusters, &binaries, |line| {
+        line.arg(format!("{CONTRACT}={}", contract.display()));
+        line.arg(format!("{CONTRACT_TESTS}={}", ON_HOSTS.join(" ")));
+        line.arg(&tests).arg("--test-threads=1").args(filter);
     });
-    let removed = [cluster, alone, documented].map(|name| privilege::run_as_root(name, ["down"]));
-    let passed = status?.success();
-    removed.into_iter().collect::<Result<(), _>>()?;
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    // Whatever happened, and first of all what happened first.
+    let removed = remove(&clusters);
+    passed.and(removed)
+}
+
+/// Boots the clusters, and runs there what `tests` puts on the command line. Ctrl-C ends it early.
+fn on_hosts(
+    [cluster, alone, documented]: &[ClusterName; 3],
+    binaries: &Path,
+    tests: impl FnOnce(&mut Command),
+) -> Result<(), Error> {
+    let interrupts = Interrupts::catch()?;
+    ui::say(format_args!("Booting {HOSTS} hosts and four others for the functional tests"));
+    let document = source::root().join(DOCUMENT);
+    let sizes = [
+        (cluster, format!("--hosts={HOSTS}")),
+        (alone, "--store=embedded".to_owned()),
+        (documented, format!("--user-data={}", document.display())),
+    ];
+    for (name, size) in sizes {
+        let task = ["assemble".into(), size.into(), "--binaries".into()];
+        let task = task.into_iter().chain([binaries.as_os_str().to_owned()]);
+        interrupts.show(&mut privilege::this_as_root(name, task)?)?;
+    }
+    let mut line = privilege::as_root(Path::new("/usr/bin/env"))?;
+    line.arg(format!("{CLUSTER}={cluster}")).arg(format!("{ALONE}={alone}"));
+    line.arg(format!("{DOCUMENTED}={documented}"));
+    tests(&mut line);
+    interrupts.show(&mut line)
+}
+
+fn remove(clusters: &[ClusterName]) -> Result<(), Error> {
+    let removed = clusters.iter().map(|name| privilege::run_as_root(name, ["down"]));
+    // Each of them, and then the first that failed.
+    removed.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// A filter that matches nothing would boot hosts for no test, and pass.
+fn check_filter(tests: &Path, filter: &str) -> Result<(), Error> {
+    let listed = command::read(command::command([tests]).args(["--list", filter]))?;
+    if listed.lines().any(|line| line.ends_with(": test")) {
+        return Ok(());
+    }
+    Err(Error::NoTest { filter: filter.to_owned() })
 }
 
 fn check(step: &'static str, mut line: Command) -> Result<(), Error> {
@@ -133,14 +167,18 @@ pub(crate) fn default() -> ClusterName {
     ClusterName::of(NAME)
 }
 
-fn assemble(cluster: &ClusterName, binaries: &Path, size: String) -> Result<(), Error> {
-    let task = ["assemble".into(), size.into(), "--binaries".into()];
-    privilege::run_as_root(cluster, task.into_iter().chain([binaries.as_os_str().to_owned()]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_that_no_test_has_in_its_name_is_refused() {
+        let tests = std::env::current_exe().unwrap();
+
+        assert!(check_filter(&tests, "refused").is_ok());
+        let refused = check_filter(&tests, "rfused").unwrap_err();
+        assert_eq!(refused.to_string(), "no functional test has `rfused` in its name");
+    }
 
     #[test]
     fn the_executable_is_the_test_of_that_target() {

@@ -216,8 +216,7 @@ fn assemble(binaries: &Path, hosts: Option<u8>) -> Vec<OsString> {
 
 /// Another command of this program, as root; standard output is for results alone.
 fn aside(cluster: &ClusterName, task: Vec<OsString>, is_result: bool) -> Result<Command, Error> {
-    let mut line = privilege::as_root(&privilege::this_program()?)?;
-    line.arg(format!("--cluster={cluster}")).args(task);
+    let mut line = privilege::this_as_root(cluster, task)?;
     if !is_result {
         line.stdout(std::io::stderr());
     }
