@@ -148,7 +148,7 @@ pub struct Cluster {
 /// Only one testbed at a time makes or removes things.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _directory: File,
+    _file: File,
 }
 
 impl Cluster {
@@ -347,17 +347,16 @@ pub(crate) fn remove(name: &ClusterName) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// The directory of the testbed cannot be made.
+/// The file of the lock cannot be made.
 pub(crate) fn lock() -> Result<Lock, Error> {
-    let base = Path::new(paths::BASE);
-    file::make_dir(base)?;
-    let directory = File::open(base).map_err(file::at("open", base))?;
-    if flock(&directory, FlockOperation::NonBlockingLockExclusive).is_err() {
+    let path = Path::new(paths::LOCK);
+    let file = File::create(path).map_err(file::at("make", path))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         ui::say("Waiting for another testbed to finish");
-        flock(&directory, FlockOperation::LockExclusive)
-            .map_err(|error| file::at("lock", base)(error.into()))?;
+        flock(&file, FlockOperation::LockExclusive)
+            .map_err(|error| file::at("lock", path)(error.into()))?;
     }
-    Ok(Lock { _directory: directory })
+    Ok(Lock { _file: file })
 }
 
 /// Does something to all hosts at once; the first failure is returned once all are done.
