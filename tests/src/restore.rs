@@ -8,8 +8,19 @@ use crate::error::Error;
 use crate::host::{Host, Power};
 use crate::{etcd, file, fleet, source, suite};
 
-/// Metadata set at run time, which no unit takes with it.
-const METADATA: &str = "/_coreos.com/fleet/metadata/";
+/// Removes what no unit takes with it: metadata set at run time, a hold, marks of units that were
+/// given once, and machines other than `$@`, whose ids some hosts had for a while.
+const FORGET: &str = "\
+    set -e; cd /; fleet=/_coreos.com/fleet
+    for prefix in metadata/ seeded/ engine/hold; do
+        etcdctl del --prefix \"$fleet/$prefix\"
+    done
+    for key in $(etcdctl get --prefix --keys-only \"$fleet/members/\"); do
+        case \" $* \" in
+            *\" ${key##*/} \"*) ;;
+            *) etcdctl del \"$key\" ;;
+        esac
+    done";
 
 /// Stops and removes the units that fleet wrote and nobody knows any more.
 const REMOVE_STRAYS: &str = "\
@@ -52,7 +63,7 @@ impl Cluster {
     }
 
     /// Makes the cluster whole: every host up, connected and without settings of a test, etcd
-    /// healthy, no metadata set at run time, no unit marked as failed.
+    /// healthy and without what tests left there beside units, no unit marked as failed.
     ///
     /// # Errors
     ///
@@ -70,7 +81,9 @@ impl Cluster {
             return Ok(());
         }
         etcd::wait_until_healthy(self)?;
-        self.host(1)?.read(["etcdctl", "del", "--prefix", METADATA]).map(drop)
+        let ids = self.hosts().iter().map(Host::machine_id).collect::<Result<Vec<_>, _>>()?;
+        let line = ["sh", "-c", FORGET, "sh"].into_iter().chain(ids.iter().map(String::as_str));
+        self.host(1)?.read(line).map(drop)
     }
 
     /// Stops and removes units of fleet on all hosts; the cluster must know of none.

@@ -3,10 +3,15 @@
 use fleet_tests::wait::until;
 use fleet_tests::{Cluster, Host};
 
-use crate::fixture::{PATIENCE, Systemd};
+use crate::fixture::{PATIENCE, Systemd, Undo};
 
 const SEED: &str = "/var/lib/cloud/seed/nocloud/user-data";
 const EXAMPLE: &str = include_str!("../../../cloud-config/examples/docker-elasticsearch.yml");
+
+/// Removes units that another test gave the cluster, and the marks that they were given once.
+const FORGET: &str = "\
+    fleetctl list-unit-files --no-legend --fields=unit | xargs --no-run-if-empty fleetctl destroy && \
+    etcdctl del --prefix /_coreos.com/fleet/seeded/";
 
 /// Three hosts that booted from the example with etcd, fleet and an announcer, and are as that says.
 struct Documented(Cluster);
@@ -16,9 +21,11 @@ impl Documented {
         let documented = Self(Cluster::of_tests_documented().unwrap());
         for host in documented.hosts() {
             host.bring_up().unwrap();
+            host.read(["sh", "-c", "rm -rf /root/*.yml /run/cloud-config/asked.json"]).unwrap();
             cloud_config(&host, &["apply"]);
         }
         documented.await_members();
+        documented.0.hosts()[0].read(["sh", "-c", FORGET]).unwrap();
         documented
     }
 
@@ -149,8 +156,6 @@ fn a_unit_for_the_cluster_runs_once_and_stays_away_when_it_was_destroyed() {
     assert!(applied.contains("start once.service in the cluster: done\n"), "{applied}");
     let units = hosts[2].read(["fleetctl", "list-unit-files", "--no-legend"]).unwrap();
     assert_eq!((units.as_str(), active()), ("", 0));
-    let script = "etcdctl del --prefix /_coreos.com/fleet/seeded/";
-    hosts[0].read(["sh", "-c", script]).unwrap();
 }
 
 #[test]
@@ -180,7 +185,7 @@ fn units_that_wait_for_the_boot_and_for_cloud_config_hold_up_neither() {
                    write_files:\n  - path: /etc/systemd/system/second.service\n    content: |\n      \
                    [Unit]\n      After=cloud-config.service\n      [Service]\n      \
                    ExecStart=/bin/sleep infinity\n";
-    let restored = Restored { host, document: document.clone() };
+    let kept = kept_seed(host);
     host.write(SEED, format!("{document}{waiting}").as_bytes()).unwrap();
     // Another instance, so that the script runs again.
     let script = "sed -i \"s/^instance-id: .*/instance-id: $(cat /proc/sys/kernel/random/uuid)/\" \
@@ -193,7 +198,7 @@ fn units_that_wait_for_the_boot_and_for_cloud_config_hold_up_neither() {
     let status = cloud_config(host, &["status", "--wait"]);
     assert!(status.contains("start waiting.service: done\n"), "{status}");
     assert!(host.is_active("waiting.service") && host.is_active("second.service"), "{status}");
-    drop(restored);
+    drop(kept);
 }
 
 /// Debian's package enables etcd, which would come up with its settings, and alone.
@@ -201,8 +206,9 @@ fn units_that_wait_for_the_boot_and_for_cloud_config_hold_up_neither() {
 fn an_etcd_that_is_enabled_starts_with_the_settings_of_the_document() {
     let documented = Documented::new();
     let host = &documented.hosts()[2];
+    let wanted = "rm /etc/systemd/system/multi-user.target.wants/etcd.service";
+    let enabled = Undo::new(host, wanted);
     host.read(["systemctl", "add-wants", "multi-user.target", "etcd.service"]).unwrap();
-    let enabled = Enabled { host };
 
     host.power_off().unwrap();
     host.bring_up().unwrap();
@@ -216,50 +222,47 @@ fn an_etcd_that_is_enabled_starts_with_the_settings_of_the_document() {
     drop(enabled);
 }
 
-/// A host whose etcd is not enabled in the end.
-struct Enabled<'a> {
-    host: &'a Host,
-}
-
-impl Drop for Enabled<'_> {
-    fn drop(&mut self) {
-        let link = "/etc/systemd/system/multi-user.target.wants/etcd.service";
-        self.host.read(["rm", link]).unwrap();
-    }
-}
-
+/// Nothing of the rest is done, early or late, although it comes first.
 #[test]
-fn a_document_with_an_error_changes_nothing_and_says_where_it_is() {
+fn a_host_that_boots_from_a_document_with_an_error_is_reachable_and_says_where_it_is() {
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqaAYbJ7cPBQd3oZkXbQnUgAhxBGYxVCwRLgZ0p9bUT me";
     let documented = Documented::new();
     let host = &documented.hosts()[2];
+    let name = host.read(["cat", "/etc/hostname"]).unwrap();
+    let kept = kept_seed(host);
+    let bad = "hostname: never\nwrite_files:\n  - path: /etc/never\n    content: never\n";
     let document = host.read(["cat", SEED]).unwrap();
-    let restored = Restored { host, document: document.clone() };
-    let before = inodes(host);
-    host.write(
-        SEED,
-        format!("{document}    - name: last.service\n      comand: start\n").as_bytes(),
-    )
-    .unwrap();
+    let last = "    - name: last.service\n      comand: start\n";
+    host.write(SEED, format!("{document}{last}{bad}").as_bytes()).unwrap();
+    let script = "printf 'public-keys:\n  - %s\n' \"$1\" >>/var/lib/cloud/seed/nocloud/meta-data";
+    host.read(["sh", "-c", script, "sh", KEY]).unwrap();
 
-    let output = host.output(["systemctl", "restart", "cloud-config"], b"").unwrap();
+    host.power_off().unwrap();
+    assert_eq!(host.power_on().and_then(|()| host.wait_until_up()).unwrap(), "degraded");
+
     let status = host.output(["cloud-config", "status", "--wait"], b"").unwrap();
-
     let told = String::from_utf8_lossy(&status.stdout).into_owned();
-    assert!(told.contains("did you mean `command`?"), "{told} {output:?}");
-    assert_eq!((status.status.code(), inodes(host)), (Some(1), before));
+    assert_eq!(status.status.code(), Some(1), "{told}");
+    assert!(told.contains("did you mean `command`?"), "{told}");
     assert_eq!(host.show("cloud-config", "Result"), "exit-code");
-    drop(restored);
+    assert_eq!(host.read(["cat", "/etc/hostname"]).unwrap(), name);
+    assert_eq!(host.read(["hostname"]).unwrap(), name);
+    let keys = host.read(["cat", "/home/core/.ssh/authorized_keys"]).unwrap();
+    assert!(keys.contains(KEY), "{keys}");
+    assert!(!host.output(["test", "-e", "/etc/never"], b"").unwrap().status.success());
+    assert!(!["etcd", "fleet", "host"].iter().any(|unit| host.is_active(unit)), "{told}");
+
+    drop(kept);
     host.read(["systemctl", "restart", "cloud-config"]).unwrap();
+    documented.await_members();
 }
 
-/// A host whose user data are put back in the end.
-struct Restored<'a> {
-    host: &'a Host,
-    document: String,
-}
-
-impl Drop for Restored<'_> {
-    fn drop(&mut self) {
-        self.host.write(SEED, self.document.as_bytes()).unwrap();
-    }
+/// A host's user data and metadata are put back when this is dropped.
+fn kept_seed(host: &Host) -> Undo {
+    host.read(["cp", "-a", "/var/lib/cloud/seed/nocloud", "/root/seed"]).unwrap();
+    Undo::new(
+        host,
+        "rm -rf /var/lib/cloud/seed/nocloud && mv /root/seed /var/lib/cloud/seed/nocloud",
+    )
 }

@@ -65,22 +65,22 @@ fn a_second_global_unit_that_conflicts_starts_nowhere_until_the_first_is_gone() 
     let second = fleet.write("second.service", &sleeper("Global=true\nConflicts=first.service"));
     let probe = fleet.write("probe.service", &sleeper("Global=true"));
     fleet.fleetctl(&["start", &first]).good();
-    await_everywhere(&fleet, "first.service");
+    fleet.await_everywhere("first.service");
 
     fleet.fleetctl(&["start", &second]).good();
     // Once every machine runs what was asked for later, none will run what was asked for before.
     fleet.fleetctl(&["start", &probe]).good();
-    await_everywhere(&fleet, "probe.service");
+    fleet.await_everywhere("probe.service");
 
     let units: BTreeSet<String> = fleet.units().into_iter().map(|row| row.unit).collect();
     assert_eq!(units, BTreeSet::from(["first.service", "probe.service"].map(str::to_owned)));
     for host in fleet.hosts().into_iter().map(Systemd) {
         assert_eq!(host.show("second.service", "LoadState"), "not-found", "{}", host.name());
     }
-    await_everywhere(&fleet, "first.service");
+    fleet.await_everywhere("first.service");
 
     fleet.fleetctl(&["destroy", "first.service"]).good();
-    await_everywhere(&fleet, "second.service");
+    fleet.await_everywhere("second.service");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_global_unit_stays_off_the_machine_of_a_unit_that_it_conflicts_with() {
 
     fleet.fleetctl(&["start", &global]).good();
     until(PATIENCE, "the global unit runs on the two other machines", || {
-        let found = machines_of(&fleet, "global.service");
+        let found = fleet.machines_of("global.service");
         if found == free { Ok(()) } else { Err(format!("{found:?}")) }
     });
     // The machine in question has acted on something later.
@@ -106,22 +106,7 @@ fn a_global_unit_stays_off_the_machine_of_a_unit_that_it_conflicts_with() {
     assert_eq!(host.show("global.service", "LoadState"), "not-found");
 
     fleet.fleetctl(&["destroy", "single.service"]).good();
-    await_everywhere(&fleet, "global.service");
-}
-
-fn await_everywhere(fleet: &Fleet, unit: &str) {
-    let all: BTreeSet<String> =
-        fleet.hosts().iter().map(|host| host.machine_id().unwrap()).collect();
-    until(PATIENCE, format!("{unit} runs everywhere"), || {
-        let found = machines_of(fleet, unit);
-        if found == all { Ok(()) } else { Err(format!("{found:?}")) }
-    });
-}
-
-/// The machines on which a unit is active.
-fn machines_of(fleet: &Fleet, unit: &str) -> BTreeSet<String> {
-    let rows = fleet.units().into_iter();
-    rows.filter(|row| row.unit == unit && row.active == "active").map(|row| row.machine).collect()
+    fleet.await_everywhere("global.service");
 }
 
 /// The command says that the unit `with` is in the way on that machine.

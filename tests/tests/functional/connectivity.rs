@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use fleet_tests::Host;
 use fleet_tests::wait::{throughout, until};
 
-use crate::fixture::{Fleet, PATIENCE, Systemd, TTL, sleeper};
+use crate::fixture::{Fleet, PATIENCE, Systemd, TTL, Undo, sleeper};
 
 /// As long as in 1.0's test: the presence is lost, and there is time for rash acts.
 const CUT: Duration = TTL.saturating_add(Duration::from_secs(5 + 2));
@@ -39,7 +38,8 @@ fn a_machine_without_its_store_leaves_its_units_alone() {
     assert_eq!(before.matches("UnitFileState=linked-runtime").count(), 4, "{before}");
     let cursor = host.journal_cursor();
 
-    let cut = Cut::off(&host);
+    let cut = Undo::new(&host, ALLOW);
+    host.read(["sh", "-c", REFUSE]).unwrap();
     throughout(CUT, || assert_eq!(systemd(&host), before));
     let presence = ["etcdctl", "get", "--prefix", "--keys-only", "/_coreos.com/fleet/machines/"];
     assert_eq!(fleet.host(2).read(presence).unwrap(), "", "the machine counts as lost");
@@ -63,10 +63,10 @@ fn a_machine_without_its_store_leaves_its_units_alone() {
 /// All that lists say of units: wanted, brought about, and what systemd says.
 fn states(fleet: &Fleet) -> String {
     let files = "--fields=unit,dstate,state,target";
-    let files = fleet.fleetctl(&["list-unit-files", "--no-legend", files]).good().stdout;
+    let files = fleet.fleetctl(&["list-unit-files", "--no-legend", files]);
     let units = "--fields=unit,load,active,sub,machine,hash";
-    let units = fleet.fleetctl(&["list-units", "--no-legend", units]).good().stdout;
-    format!("{files}{units}")
+    let units = fleet.fleetctl(&["list-units", "--no-legend", units]);
+    [files, units].map(|listed| listed.stdout + &listed.stderr).concat()
 }
 
 fn is_settled(states: &str) -> bool {
@@ -95,21 +95,4 @@ fn stops(host: &Systemd, cursor: &str) -> Vec<String> {
         ["Stopping single@", "Stopping global@"].iter().any(|start| job.starts_with(start))
     };
     host.jobs_since(cursor).into_iter().filter(of_ours).collect()
-}
-
-/// A host that does not reach etcd, until this is dropped.
-struct Cut<'a>(&'a Host);
-
-impl<'a> Cut<'a> {
-    fn off(host: &'a Host) -> Self {
-        let cut = Self(host);
-        host.read(["sh", "-c", REFUSE]).unwrap();
-        cut
-    }
-}
-
-impl Drop for Cut<'_> {
-    fn drop(&mut self) {
-        self.0.read(["sh", "-c", ALLOW]).unwrap();
-    }
 }

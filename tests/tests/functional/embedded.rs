@@ -1,16 +1,22 @@
 //! One machine with nothing configured: no etcd, and what a command confirmed stays.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use fleet_tests::Host;
 use fleet_tests::wait::{throughout, until};
 
-use crate::fixture::{Fleet, PATIENCE, Systemd, TTL, sleeper};
+use crate::fixture::{Fleet, PATIENCE, Systemd, TTL_OF_ALONE, sleeper};
 use crate::session;
 
-/// Confirmed commands before the power goes, from several operators at once.
+/// Units with a confirmed command before each end, from several operators at once.
 const CONFIRMED: usize = 20;
 const OPERATORS: usize = 4;
+
+/// Units of an operator whom no end stops.
+const MOST: usize = 200;
 
 #[test]
 fn a_machine_with_nothing_configured_plays_the_session_without_etcd() {
@@ -45,8 +51,11 @@ fn units_of_a_machine_that_is_alone_keep_their_processes_when_fleetd_is_killed_o
             if now != old && state == "active" { Ok(()) } else { Err(format!("{now} {state}")) }
         });
         assert_eq!(fleet.await_active(3), places);
-        throughout(TTL, || assert_eq!(processes(), before, "after {way:?}"));
+        assert_eq!(processes(), before, "after {way:?}");
     }
+    // Longer than the lease of any of them lasts.
+    let ended = TTL_OF_ALONE + Duration::from_secs(5);
+    throughout(ended, || assert_eq!(processes(), before));
 
     // It leads again, and has taken nothing for lost.
     fleet.fleetctl(&["start", &files[3]]).good();
@@ -56,51 +65,103 @@ fn units_of_a_machine_that_is_alone_keep_their_processes_when_fleetd_is_killed_o
     assert_eq!(told.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
+/// What an operator was told last of a unit: what is wanted, what is so, and what systemd says; nothing
+/// of one that is gone.
+type Word = Option<[&'static str; 3]>;
+
+const RUNS: Word = Some(["launched", "launched", "active"]);
+const STOPPED: Word = Some(["loaded", "loaded", "inactive"]);
+
+/// Starts units, stops some and destroys others, until a command fails or somebody says so; notes each
+/// command that is confirmed.
+fn operate(
+    host: &Host,
+    instances: &str,
+    is_over: &AtomicBool,
+    told: &Mutex<BTreeMap<String, Word>>,
+) {
+    let done = |verb, unit: &str| {
+        let done = host.output(["fleetctl", verb, unit], b"");
+        done.is_ok_and(|done| done.status.success())
+    };
+    let units = (0..MOST).map(|n| (n, format!("{instances}{n}.service")));
+    for (n, unit) in units.take_while(|_| !is_over.load(Ordering::Relaxed)) {
+        if !done("start", &format!("/root/units/{unit}")) {
+            return;
+        }
+        told.lock().unwrap().insert(unit.clone(), RUNS);
+        let (verb, word) = match n % 4 {
+            1 => ("stop", STOPPED),
+            2 => ("destroy", None),
+            _ => continue,
+        };
+        // From now on until it is confirmed, either may be so.
+        told.lock().unwrap().remove(&unit);
+        if !done(verb, &unit) {
+            return;
+        }
+        told.lock().unwrap().insert(unit, word);
+    }
+}
+
+/// What is so of each of these units.
+fn words<'a>(
+    fleet: &Fleet,
+    units: impl Iterator<Item = &'a String>,
+) -> BTreeMap<String, Option<[String; 3]>> {
+    let line = ["list-unit-files", "--no-legend", "--fields=unit,dstate,state"];
+    let listed = fleet.fleetctl(&line).stdout;
+    let rows = listed.lines().map(|line| line.split_whitespace().map(str::to_owned));
+    let rows: BTreeMap<String, Vec<String>> =
+        rows.filter_map(|mut row| Some((row.next()?, row.collect()))).collect();
+    let host = Systemd(fleet.host(1));
+    let word = |unit: &String| {
+        let [wanted, found] = rows.get(unit)?.as_slice() else { return None };
+        Some([wanted.clone(), found.clone(), host.show(unit, "ActiveState")])
+    };
+    units.map(|unit| (unit.clone(), word(unit))).collect()
+}
+
 #[test]
-fn what_was_confirmed_while_the_power_went_runs_after_it_is_back() {
+fn what_was_confirmed_when_fleetd_was_killed_or_the_power_went_stays_so() {
     let fleet = Fleet::alone();
     let host = fleet.host(1);
-    let template = fleet.write("burst@.service", &sleeper(""));
-    let confirmed = Mutex::new(BTreeSet::new());
+    fleet.write("burst@.service", &sleeper(""));
+    let told = Mutex::new(BTreeMap::new());
+    let kill = ["systemctl", "kill", "--signal=KILL", "--kill-who=main", "fleet"];
+    let ends: [(_, &dyn Fn()); 2] =
+        [("kill", &|| drop(host.read(kill).unwrap())), ("power", &|| host.power_off().unwrap())];
 
-    std::thread::scope(|scope| {
-        let (fleet, template, confirmed) = (&fleet, &template, &confirmed);
-        for operator in 0..OPERATORS {
-            scope.spawn(move || {
-                for n in 0.. {
-                    let name = format!("burst@{operator}-{n}.service");
-                    let path = template.replace("burst@.service", &name);
-                    let line = ["fleetctl", "start", &path];
-                    let done = fleet.host(1).output(line, b"");
-                    if !done.is_ok_and(|done| done.status.success()) {
-                        return;
-                    }
-                    confirmed.lock().unwrap().insert(name);
-                }
+    for (round, (way, end)) in (1..).zip(ends) {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for operator in 0..OPERATORS {
+                let (host, told, is_over) = (&host, &told, &is_over);
+                let instances = format!("burst@{way}-{operator}-");
+                scope.spawn(move || operate(host, &instances, is_over, told));
+            }
+            until(PATIENCE, "enough commands are confirmed", || {
+                let count = told.lock().unwrap().len();
+                if count >= round * CONFIRMED { Ok(()) } else { Err(count) }
             });
-        }
-        until(PATIENCE, "enough commands are confirmed", || {
-            let count = confirmed.lock().unwrap().len();
-            if count >= CONFIRMED { Ok(()) } else { Err(count) }
+            end();
+            is_over.store(true, Ordering::Relaxed);
         });
-        host.power_off().unwrap();
-    });
-    fleet.boot(&host);
+        host.bring_up().unwrap();
 
-    let confirmed = confirmed.into_inner().unwrap();
-    until(PATIENCE, "all that was confirmed runs", || {
-        let units = fleet.units();
-        let running = units.iter().filter(|unit| unit.active == "active");
-        let running: BTreeSet<_> = running.map(|unit| unit.unit.clone()).collect();
-        let missing: Vec<_> = confirmed.difference(&running).cloned().collect();
-        if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?} of {units:?}")) }
-    });
-    let arguments = ["list-unit-files", "--no-legend", "--fields=unit,dstate,state"];
-    let files = fleet.fleetctl(&arguments).good().stdout;
-    for unit in &confirmed {
-        let row = files.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let row = row.into_iter().find(|row| row[0] == unit).unwrap();
-        assert_eq!(row[1..], ["launched", "launched"], "{unit}");
+        let told = told.lock().unwrap();
+        assert!(told.values().any(Option::is_none), "{told:?}");
+        let told: BTreeMap<_, _> = told
+            .iter()
+            .map(|(unit, word)| (unit.clone(), word.map(|word| word.map(str::to_owned))))
+            .collect();
+        until(PATIENCE, format!("all is as it was confirmed before {way}"), || {
+            let found = words(&fleet, told.keys());
+            if found == told { Ok(()) } else { Err(format!("{found:?}, not {told:?}")) }
+        });
+        for gone in told.iter().filter(|(_, word)| word.is_none()).map(|(unit, _)| unit) {
+            assert_eq!(Systemd(host.clone()).show(gone, "ActiveState"), "inactive", "{gone}");
+        }
     }
 }
 

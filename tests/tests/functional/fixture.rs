@@ -1,6 +1,6 @@
 //! A clean cluster for each test, and the words in which tests speak of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::process::Output;
 use std::time::Duration;
@@ -9,11 +9,13 @@ use fleet_tests::wait::until;
 use fleet_tests::{Cluster, Host};
 use serde::Deserialize;
 
-/// Long enough for whatever ought to happen, on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) use fleet_tests::wait::PATIENCE;
 
 /// `agent_ttl` of the testbed's fleetd.
 pub(crate) const TTL: Duration = Duration::from_secs(5);
+
+/// `agent_ttl` of the host that is alone, on which nothing is configured.
+pub(crate) const TTL_OF_ALONE: Duration = Duration::from_secs(30);
 
 /// Where tests put unit files on host 1.
 const UNITS: &str = "/root/units";
@@ -84,13 +86,17 @@ impl Fleet {
         }
         self.await_machines(usize::from(self.members));
         until(PATIENCE, "no unit is left", || {
-            let units = self.unit_files();
-            if units.is_empty() && self.units().is_empty() {
+            // The store may be electing a leader after what the last test has done to it.
+            let listed = self.fleetctl(&["list-unit-files", "--no-legend", "--fields=unit"]);
+            if listed.code != 0 {
+                return Err(listed.stderr);
+            }
+            let names: Vec<&str> = listed.stdout.split_whitespace().collect();
+            if names.is_empty() && self.units().is_empty() {
                 return Ok(());
             }
-            let names: Vec<&str> = units.iter().map(String::as_str).collect();
             self.fleetctl(&[&["destroy"], names.as_slice()].concat());
-            Err(format!("{units:?}"))
+            Err(format!("{names:?}"))
         });
         self.cluster.remove_strays().unwrap();
         let script = "rm -rf /root/units";
@@ -210,6 +216,24 @@ impl Fleet {
         })
     }
 
+    /// The machines on which a unit is active.
+    pub(crate) fn machines_of(&self, unit: &str) -> BTreeSet<String> {
+        let rows = self.units().into_iter();
+        let active = rows.filter(|row| row.unit == unit && row.active == "active");
+        active.map(|row| row.machine).collect()
+    }
+
+    /// Waits until a unit is active on each machine.
+    #[track_caller]
+    pub(crate) fn await_everywhere(&self, unit: &str) {
+        let ids = self.hosts().into_iter().map(|host| host.machine_id().unwrap());
+        let all: BTreeSet<String> = ids.collect();
+        until(PATIENCE, format!("{unit} runs everywhere"), || {
+            let found = self.machines_of(unit);
+            if found == all { Ok(()) } else { Err(format!("{found:?}")) }
+        });
+    }
+
     /// Waits until that unit is active on another machine than `from`; tells which.
     #[track_caller]
     pub(crate) fn await_moved(&self, asked: &Host, unit: &str, from: &str) -> String {
@@ -241,6 +265,33 @@ impl Drop for Fleet {
     }
 }
 
+/// A script that makes a host what it was, also after a failure.
+pub(crate) struct Undo {
+    host: Host,
+    script: String,
+}
+
+impl Undo {
+    /// The script runs when this is dropped.
+    pub(crate) fn new(host: &Host, script: impl Into<String>) -> Self {
+        Self { host: host.clone(), script: script.into() }
+    }
+}
+
+impl Drop for Undo {
+    /// A test may have failed because the host did.
+    #[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]
+    fn drop(&mut self) {
+        let script = ["sh", "-c", &self.script];
+        let undone = self.host.bring_up().and_then(|()| self.host.read(script));
+        match undone {
+            // A second panic would end all tests, and with them what the first one has to say.
+            Err(error) if std::thread::panicking() => eprintln!("{error}"),
+            undone => drop(undone.unwrap()),
+        }
+    }
+}
+
 /// A host of which a test speaks in systemd's terms.
 pub(crate) struct Systemd(pub(crate) Host);
 
@@ -266,10 +317,16 @@ impl Systemd {
 
     /// Where the journal ends, as an argument for [`Self::jobs_since`].
     pub(crate) fn journal_cursor(&self) -> String {
+        self.sync_journal();
         let line = ["journalctl", "--lines=1", "--output=cat", "--show-cursor"];
         let shown = self.read(line).unwrap();
         let cursor = shown.lines().find_map(|line| line.strip_prefix("-- cursor: "));
         format!("--after-cursor={}", cursor.unwrap())
+    }
+
+    /// What has happened may be on its way into the journal still.
+    pub(crate) fn sync_journal(&self) {
+        self.read(["journalctl", "--sync"]).unwrap();
     }
 
     /// What systemd has said of jobs since, such as `Stopping hello.service`.
@@ -286,8 +343,7 @@ impl Systemd {
 
     /// What systemd has written into the journal since, and when in seconds since 1970.
     pub(crate) fn said_by_systemd(&self, cursor: &str) -> Vec<(f64, String)> {
-        // What has happened may be on its way into the journal still.
-        self.read(["journalctl", "--sync"]).unwrap();
+        self.sync_journal();
         // Not filtered by journalctl, which of systemd 252 skips the first match after a cursor.
         let journal = self.read(["journalctl", "--output=short-unix", cursor]).unwrap();
         let said = |line: &str| {

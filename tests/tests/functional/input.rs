@@ -2,7 +2,7 @@
 
 use fleet_tests::wait::attempt;
 
-use crate::fixture::{Fleet, PATIENCE, Systemd, sleeper};
+use crate::fixture::{Fleet, PATIENCE, Systemd, Undo, sleeper};
 
 #[test]
 fn text_that_is_not_a_unit_and_names_that_are_none_are_refused() {
@@ -53,10 +53,13 @@ fn garbage_in_the_store_is_told_and_leaves_running_units_alone() {
         let script = format!("ETCDCTL_API=3 etcdctl {words}");
         fleet.host(1).read(["sh", "-c", &script]).unwrap()
     };
-    let good = etcdctl(&format!("get --print-value-only {key}"));
+    let good = etcdctl(&format!("get --print-value-only {key}")).trim().to_owned();
 
+    let junk = "/_coreos.com/fleet/units/junk.service";
+    let script = format!("export ETCDCTL_API=3; etcdctl del {junk}; etcdctl put {key} '{good}'");
+    let cleared = Undo::new(&fleet.host(1), script);
     etcdctl(&format!("put {key} garbage"));
-    etcdctl("put /_coreos.com/fleet/units/junk.service junk");
+    etcdctl(&format!("put {junk} junk"));
 
     let listed = attempt(PATIENCE, "the lists tell of it", || {
         let listed = fleet.fleetctl(&["list-units"]);
@@ -65,12 +68,10 @@ fn garbage_in_the_store_is_told_and_leaves_running_units_alone() {
     });
     let kept = holder.main_pid("hello.service");
     // Before any claim: the next test shall find no garbage.
-    etcdctl("del /_coreos.com/fleet/units/junk.service");
-    let back = format!("ETCDCTL_API=3 etcdctl put {key}");
-    fleet.host(1).output(["sh", "-c", &back], good.trim().as_bytes()).unwrap();
-
+    drop(cleared);
     listed.unwrap();
     assert_eq!(kept, pid);
+    holder.sync_journal();
     let journal = holder.read(["journalctl", "--unit=fleet", "--output=cat", "--boot"]).unwrap();
     assert!(journal.contains(&key), "the log names the key: {journal}");
     fleet.await_active(1);

@@ -19,6 +19,7 @@ mod flow;
 mod input;
 mod install;
 mod lists;
+mod loss;
 mod machines;
 mod metadata;
 mod numbers;

@@ -48,9 +48,23 @@ fn of_five_that_conflict_three_run_on_three_machines() {
 
     fleet.fleetctl(&start).good();
 
+    assert_eq!(fleet.unit_files().len(), 5, "they are listed at once");
     let active = fleet.await_active(3);
-    assert_eq!(active.values().collect::<BTreeSet<_>>().len(), 3, "{active:?}");
-    assert_eq!(fleet.unit_files().len(), 6 - 1);
+    // Once every machine runs what was asked for later, none will run what was asked for before.
+    let probe = fleet.write("probe.service", &sleeper("Global=true"));
+    fleet.fleetctl(&["start", &probe]).good();
+    fleet.await_everywhere("probe.service");
+    let (probes, units): (Vec<_>, Vec<_>) =
+        fleet.units().into_iter().partition(|row| row.unit == "probe.service");
+    let machines: BTreeSet<String> = active.into_values().collect();
+    let on: Vec<_> = units.iter().map(|row| (&row.machine, &*row.active)).collect();
+    assert_eq!((probes.len(), on.len()), (3, 3), "{units:?}");
+    assert!(on.iter().all(|(on, active)| machines.contains(*on) && *active == "active"), "{on:?}");
+    for host in fleet.hosts() {
+        let line = ["systemctl", "list-units", "--plain", "--no-legend", "conflict@*"];
+        let shown = host.read(line).unwrap();
+        assert_eq!(shown.lines().count(), 1, "{}: {shown}", host.name());
+    }
 }
 
 /// Acceptance row 24.
@@ -82,18 +96,10 @@ fn a_global_unit_runs_everywhere_beside_others() {
 
     fleet.fleetctl(&["start", "--no-block", &global, &instances[0], &instances[1]]).good();
 
-    let machines = |fleet: &Fleet| -> BTreeSet<String> {
-        let units = fleet.units();
-        let global = units.iter().filter(|unit| unit.unit == "global.service");
-        global.filter(|unit| unit.active == "active").map(|unit| unit.machine.clone()).collect()
-    };
-    fleet_tests::wait::until(crate::fixture::PATIENCE, "the global unit runs on three", || {
-        let found = machines(&fleet);
-        if found.len() == 3 { Ok(()) } else { Err(format!("{found:?}")) }
-    });
+    fleet.await_everywhere("global.service");
     fleet.await_active(3);
     fleet.fleetctl(&["status", "--no-block", "global.service"]).good();
-    assert_eq!(machines(&fleet).len(), 3);
+    fleet.await_everywhere("global.service");
 }
 
 #[test]

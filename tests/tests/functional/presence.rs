@@ -3,7 +3,7 @@
 use fleet_tests::Host;
 use fleet_tests::wait::{throughout, until};
 
-use crate::fixture::{Fleet, PATIENCE, Systemd, TTL, sleeper};
+use crate::fixture::{Fleet, PATIENCE, Systemd, TTL, Undo, sleeper};
 
 /// What 1.0 says, and what old tools look for.
 const PHRASE: &str = "fleet server unable to communicate with etcd";
@@ -15,11 +15,12 @@ fn a_second_host_with_the_machine_id_of_another_is_told_who_holds_it() {
     let (first, second) = (fleet.host(2), Systemd(fleet.host(3)));
     let id = first.machine_id().unwrap();
 
-    let disguised = Disguised::of(second, &id);
-    let second = &disguised.host;
+    let own = second.machine_id().unwrap();
+    let disguised = Undo::new(&second, IDENTIFY.replace("ID", &own));
+    identify(&second, &id);
 
     let complaint = until(PATIENCE, "the second host is refused", || {
-        let listed = fleet.fleetctl_on(second, &["list-machines"]);
+        let listed = fleet.fleetctl_on(&second, &["list-machines"]);
         if listed.code == 1 { Ok(listed.stderr) } else { Err(format!("{listed:?}")) }
     });
     let (name, address) = (first.name(), first.address());
@@ -30,8 +31,8 @@ fn a_second_host_with_the_machine_id_of_another_is_told_who_holds_it() {
 
     // At once: nothing of the other host's stands in the way of an id of its own.
     let other = second.read(["systemd-id128", "new"]).unwrap().trim().to_owned();
-    identify(second, &other);
-    let listed = fleet.machines_from(second);
+    identify(&second, &other);
+    let listed = fleet.machines_from(&second);
     assert!(listed.contains(&other), "{listed:?}");
     drop(disguised);
     fleet.await_machines(3);
@@ -158,28 +159,9 @@ fn seen(host: &Host) -> u64 {
     record["revision"].as_u64().unwrap()
 }
 
-/// A host with another machine-id than its own, until it is dropped.
-struct Disguised {
-    host: Systemd,
-    own: String,
-}
-
-impl Disguised {
-    fn of(host: Systemd, id: &str) -> Self {
-        let own = host.machine_id().unwrap();
-        identify(&host, id);
-        Self { host, own }
-    }
-}
-
-impl Drop for Disguised {
-    fn drop(&mut self) {
-        identify(&self.host, &self.own);
-    }
-}
-
 /// Gives a host another machine-id; the one that it had leaves the cluster in order.
+const IDENTIFY: &str = "systemctl stop fleet && echo ID >/etc/machine-id && systemctl start fleet";
+
 fn identify(host: &Host, id: &str) {
-    let script = "systemctl stop fleet && echo \"$1\" >/etc/machine-id && systemctl start fleet";
-    host.read(["sh", "-c", script, "sh", id]).unwrap();
+    host.read(["sh", "-c", &IDENTIFY.replace("ID", id)]).unwrap();
 }

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use fleet_tests::Host;
 use fleet_tests::wait::until;
 
-use crate::fixture::{Finished, Fleet, PATIENCE, sleeper};
+use crate::fixture::{Finished, Fleet, PATIENCE, Undo, sleeper};
 
 /// Says something once, and again and again something else.
 const TALKER: &str = "\
@@ -250,6 +250,7 @@ fn units_are_started_in_one_call_through_a_tunnel_from_outside_the_cluster() {
 #[test]
 fn a_tunnel_leads_to_a_port_of_the_far_machine_as_well() {
     let fleet = Fleet::of(1);
+    let _gone = Undo::new(&fleet.host(1), "systemctl stop port.service || true");
     let listen = "systemd-run --quiet --collect --unit=port systemd-socket-activate \
                   --listen=127.0.0.1:4901 --inetd --accept fleetctl fd-forward /run/fleet.sock";
     fleet.host(1).read(["sh", "-c", listen]).unwrap();
@@ -260,8 +261,6 @@ fn a_tunnel_leads_to_a_port_of_the_far_machine_as_well() {
         let listed = fleet.fleetctl_on(&fleet.host(4), &list);
         if listed.code == 0 { Ok(listed.stdout) } else { Err(format!("{listed:?}")) }
     });
-    fleet.host(1).read(["systemctl", "stop", "port.service"]).unwrap();
-
     assert!(listed.starts_with(&fleet.host(1).machine_id().unwrap()[..8]), "{listed}");
 }
 
