@@ -1,14 +1,20 @@
 //! Bodies of requests: JSON, of a bounded size, whose keys may be in any case.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::error::ApiError;
 
 /// Read and thrown away beyond the limit: a client that is cut off while it writes never reads why.
 const DRAINED: usize = 16 * 1024 * 1024;
+
+/// A client that sends nothing for so long has gone away.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Reads a body as JSON.
 pub(super) async fn decode<T: DeserializeOwned>(
@@ -44,7 +50,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
 async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut seen = 0_usize;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(|_| ApiError::Slow)? {
         let frame = frame.map_err(ApiError::Broken)?;
         let Some(part) = frame.data_ref() else { continue };
         seen = seen.saturating_add(part.len());

@@ -10,22 +10,22 @@ pub(super) const MAX_DOCUMENT: usize = 512 * 1024;
 
 /// What is asked for of one unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub(super) struct Request {
     /// Its name.
-    pub name: UnitName,
+    pub(super) name: UnitName,
     /// What it is to contain; none leaves that as it is.
-    pub contents: Option<Contents>,
+    pub(super) contents: Option<Contents>,
     /// The target state; none leaves that as it is.
-    pub desired: Option<TargetState>,
+    pub(super) desired: Option<TargetState>,
     /// Keeps a target that is higher already.
-    pub raise_only: bool,
+    pub(super) raise_only: bool,
     /// Stops it even if its target does not say so; one that is to be launched is started again.
-    pub restart: bool,
+    pub(super) restart: bool,
 }
 
 /// The contents of a unit as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Contents {
+pub(super) enum Contents {
     /// As options only: comments and blank lines are not known.
     Options(UnitFile),
     /// As text.
@@ -51,7 +51,7 @@ impl Contents {
 
 /// A request that is granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(super) enum Change {
     /// The unit is new.
     Create(Unit),
     /// The unit gets other contents.
@@ -87,7 +87,7 @@ pub enum Refusal {
 /// # Errors
 ///
 /// Says in 1.0's words what is wrong with it.
-pub fn accept(existing: Option<&Unit>, request: &Request) -> Result<Change, Refusal> {
+pub(super) fn accept(existing: Option<&Unit>, request: &Request) -> Result<Change, Refusal> {
     match (existing, &request.contents) {
         (None, None) => Err(Refusal::NothingToCreate),
         (None, Some(contents)) => create(request, contents.file()),

@@ -28,6 +28,9 @@ pub enum ApiError {
     /// The body ended early.
     #[error("unable to read body: {0}")]
     Broken(axum::Error),
+    /// The rest of the body does not come.
+    #[error("the rest of the body did not come in time: send it again")]
+    Slow,
     /// The body is too large.
     #[error("the body of this request may have {} KiB: move large contents of a unit into files of their own", .0 / 1024)]
     TooLarge(usize),
@@ -189,6 +192,7 @@ impl ApiError {
             | Self::Unreadable(_)
             | Self::UnreadableMetadata { .. }
             | Self::Contended => StatusCode::CONFLICT,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::NoUnit | Self::NoState | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -4,16 +4,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, UnixListener};
-use tracing::warn;
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tracing::{debug, warn};
 
 /// Who may use the API, beside root.
 const GROUP: &str = "fleet";
 const GROUPS: &str = "/etc/group";
 /// The group may do everything that root may do with units; others nothing.
 const MODE: u32 = 0o660;
+/// How long a connection is silent before the kernel probes it; with the defaults of Linux it gives up eleven minutes later.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// A socket that takes connections.
 #[derive(Debug)]
@@ -33,6 +37,15 @@ pub enum TcpAccess {
     Certificate,
     /// Everybody who reaches the address.
     Everybody,
+}
+
+/// Lets the kernel find out whether a client is still there: one that lost its power says nothing.
+pub(super) fn keep_alive(stream: &TcpStream) {
+    let set = sockopt::set_socket_keepalive(stream, true)
+        .and_then(|()| sockopt::set_tcp_keepidle(stream, KEEP_ALIVE));
+    if let Err(error) = set {
+        debug!(%error, "A connection of the API is not probed");
+    }
 }
 
 /// Why the API cannot be served on a socket.

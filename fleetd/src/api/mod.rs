@@ -12,6 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::error;
 
 mod body;
-pub mod change;
+mod change;
 mod error;
 mod listen;
 mod metadata;
@@ -106,7 +107,10 @@ pub fn serve<S: Store>(
         let routes = router(Arc::clone(&api));
         match (listener, &tls) {
             (Listener::Unix(listener), _) => attend(listener, routes, tracker, stop),
-            (Listener::Tcp(listener), None) => attend(listener, routes, tracker, stop),
+            (Listener::Tcp(listener), None) => {
+                let listener = listener.tap_io(|stream| listen::keep_alive(stream));
+                attend(listener, routes, tracker, stop);
+            }
             (Listener::Tcp(listener), Some(tls)) => {
                 let listener = tls::TlsListener::new(listener, tls.clone(), tracker, stop);
                 attend(listener, routes, tracker, stop);

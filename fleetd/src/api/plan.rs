@@ -15,7 +15,6 @@ use tokio::task::spawn_blocking;
 use super::error::{ApiError, Unavailable};
 use super::write::{Order, intended};
 use super::{Api, present, v2, why};
-use crate::placement::Availability;
 use crate::plan::rehearsal::Rehearsal;
 use crate::registry::document::Phase;
 use crate::registry::key::{Key, KeyPrefix};
@@ -181,8 +180,8 @@ impl Reading<'_> {
     fn obstacles(&self, name: &UnitName) -> Vec<fleet_units::api::v2::Candidate> {
         let (mirror, cluster) = (self.rehearsal.mirror(), self.rehearsal.cluster());
         let Some(unit) = cluster.units.get(name) else { return Vec::new() };
-        let known = cluster.machines.values().filter(|one| one.availability != Availability::Left);
-        known.map(|machine| why::candidate(mirror, cluster, name, unit, machine)).collect()
+        let members = cluster.members();
+        members.map(|machine| why::candidate(mirror, cluster, name, unit, machine)).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::present;
-use crate::placement::{Availability, Changes, Cluster, Obstacle, RulesCache, explain};
+use crate::placement::{Changes, Cluster, Obstacle, RulesCache, explain};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::registry::mirror::Mirror;
 use crate::store::{Event, Revision, Snapshot};
@@ -247,12 +247,7 @@ impl Scene {
         let view = || Cluster::of(&self.mirror, &mut self.rules);
         let cluster = self.cluster.get_or_insert_with(view);
         let obstacles = explain(cluster, name);
-        let candidates: Vec<_> = cluster
-            .machines
-            .iter()
-            .filter(|(_, machine)| machine.availability != Availability::Left)
-            .map(|(id, _)| id)
-            .collect();
+        let candidates: Vec<_> = cluster.members().map(|machine| &machine.id).collect();
         let comes = |id: &MachineId| match obstacles.get(id) {
             None => !present::is_held(&self.mirror, name, id),
             Some(obstacle) => matches!(obstacle, Obstacle::Stopping { .. }),

@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
+use super::listen::keep_alive;
+
 /// Nobody needs longer to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -154,6 +156,7 @@ async fn take(
     // The semaphore is never closed.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let (stream, peer) = serve::Listener::accept(&mut socket).await;
+        keep_alive(&stream);
         let acceptor = TlsAcceptor::from(tls.borrow().0.clone());
         let connections = connections.clone();
         tracker.spawn(stop.clone().run_until_cancelled_owned(async move {

@@ -9,7 +9,7 @@ use fleet_units::{MachineId, UnitName};
 
 use super::board::Board;
 use super::rules::Rules;
-use super::view::{AssignmentView, MachineView, UnitView};
+use super::view::{AssignmentView, Availability, MachineView, UnitView};
 use crate::registry::document::Phase;
 
 /// Everything that placement knows.
@@ -55,6 +55,18 @@ impl Cluster {
             (!is_staying(*machine), !is_placed, Reverse(assignment.placement))
         })
         .map(|(machine, _)| machine)
+    }
+
+    /// Machines that belong to the cluster: all but those that left in order.
+    pub fn members(&self) -> impl Iterator<Item = &MachineView> {
+        self.machines.values().filter(|machine| machine.availability != Availability::Left)
+    }
+
+    /// Whether a unit is one that runs on each machine that suits it.
+    #[must_use]
+    pub fn is_global(&self, unit: &UnitName) -> bool {
+        let record = self.units.get(unit).and_then(|unit| unit.record.as_ref());
+        record.is_some_and(|record| record.rules.is_global())
     }
 
     /// Units that name a unit in MachineOf.

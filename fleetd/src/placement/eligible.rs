@@ -40,7 +40,7 @@ pub fn eligible(
 }
 
 /// All that keeps a machine from taking a unit that it does not hold; looked for one by one.
-pub fn obstacles<'a>(
+pub(super) fn obstacles<'a>(
     unit: &'a Rules,
     machine: &'a MachineView,
     neighbours: Neighbours<'a>,

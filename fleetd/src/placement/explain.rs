@@ -16,9 +16,8 @@ use super::view::{Availability, MachineView, RecordView, UnitView};
 #[must_use]
 pub fn explain(cluster: &Cluster, name: &UnitName) -> BTreeMap<MachineId, Obstacle> {
     let Some(unit) = cluster.units.get(name) else { return BTreeMap::new() };
-    let known =
-        cluster.machines.values().filter(|machine| machine.availability != Availability::Left);
-    known
+    cluster
+        .members()
         .filter_map(|machine| Some((machine.id.clone(), against(cluster, unit, machine).next()?)))
         .collect()
 }
@@ -68,12 +67,8 @@ pub enum Choice {
 /// Says what speaks for the machine that holds a unit, as things are now.
 #[must_use]
 pub fn choice(cluster: &Cluster, unit: &UnitView, holder: &MachineId) -> Choice {
-    let is_global = |peer: &UnitName| {
-        let peer = cluster.units.get(peer).and_then(|peer| peer.record.as_ref());
-        peer.is_some_and(|peer| peer.rules.is_global())
-    };
     let mut peers = unit.record.iter().flat_map(|record| &record.rules.peers);
-    if peers.any(|peer| !is_global(peer)) {
+    if peers.any(|peer| !cluster.is_global(peer)) {
         return Choice::Joined;
     }
     let others = cluster.machines.values().filter(|machine| machine.id != *holder);

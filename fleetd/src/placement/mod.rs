@@ -31,11 +31,9 @@ pub use changes::Changes;
 pub use cluster::Cluster;
 pub use eligible::{
     Neighbours, displaced, eligible, has_no_conflict, has_peers, is_not_replaced, matches,
-    obstacles,
 };
 pub use explain::{Choice, against, choice, explain};
-pub use names::Names;
-pub use obstacle::{Obstacle, PeerProblem};
+pub use obstacle::Obstacle;
 pub use ranking::{Ranked, Wanted};
 pub use remedy::{Change, nearest};
 pub use rules::{Rules, RulesCache};

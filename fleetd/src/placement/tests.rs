@@ -1,5 +1,6 @@
 use fleet_units::TargetState;
 
+use super::obstacle::PeerProblem;
 use super::testing::{World, machine, unit};
 use super::*;
 use crate::registry::document::{Phase, Standing};

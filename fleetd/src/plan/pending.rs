@@ -164,11 +164,7 @@ impl<'a> Draft<'a> {
     /// The best machine that takes a unit.
     fn fit(&self, unit: &Pending<'a>) -> Option<MachineId> {
         let rules = &unit.record.rules;
-        let is_global = |peer| {
-            let peer = self.cluster.units.get(peer).and_then(|peer| peer.record.as_ref());
-            peer.is_some_and(|peer| peer.rules.is_global())
-        };
-        if let Some(peer) = rules.peers.iter().find(|peer| !is_global(*peer)) {
+        if let Some(peer) = rules.peers.iter().find(|peer| !self.cluster.is_global(peer)) {
             // Where that runs is the only place to look.
             let joined = self.board.place_of(peer)?;
             return self.takes(joined, unit).then(|| joined.clone());

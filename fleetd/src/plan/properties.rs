@@ -7,6 +7,7 @@ use super::tests::{land, lost, settle};
 use super::*;
 use crate::placement::matches;
 use crate::placement::testing::{World, machine, text};
+use crate::registry::document::Standing;
 
 pub(super) const MACHINES: [&str; 4] = ["a", "b", "c", "d"];
 pub(super) const UNITS: [&str; 6] =
@@ -35,6 +36,8 @@ pub(super) enum Step {
     Vanish(usize),
     Appear(usize),
     Overlay(usize, bool),
+    /// Somebody changes what is written of a machine that stays.
+    Stand(usize, Standing),
     /// The engine plans; the flag says whether what is absent counts as lost.
     Plan(bool),
     Obey,
@@ -46,12 +49,18 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => Just(TargetState::Loaded),
         4 => Just(TargetState::Launched),
     ];
+    let standing = prop_oneof![
+        2 => Just(Standing::Joined),
+        1 => Just(Standing::Cordoned),
+        1 => Just(Standing::Draining),
+    ];
     prop_oneof![
         6 => (0..UNITS.len(), 0..DIRECTIVES.len(), target).prop_map(|(u, d, t)| Step::Set(u, d, t)),
         1 => (0..UNITS.len()).prop_map(Step::Destroy),
         1 => (0..MACHINES.len()).prop_map(Step::Vanish),
         1 => (0..MACHINES.len()).prop_map(Step::Appear),
         1 => (0..MACHINES.len(), any::<bool>()).prop_map(|(m, web)| Step::Overlay(m, web)),
+        1 => (0..MACHINES.len(), standing).prop_map(|(m, standing)| Step::Stand(m, standing)),
         4 => any::<bool>().prop_map(Step::Plan),
         2 => Just(Step::Obey),
     ]
@@ -74,6 +83,7 @@ pub(super) fn take(world: &mut World, step: &Step) {
         Step::Overlay(id, is_web) => {
             world.overlay(MACHINES[*id], &[("role", if *is_web { "web" } else { "db" })]);
         }
+        Step::Stand(id, standing) => world.stand(MACHINES[*id], *standing),
         Step::Plan(is_patient) => {
             let outlook = if *is_patient { lost("") } else { absent(world) };
             land(world, &outlook);

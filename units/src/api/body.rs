@@ -25,6 +25,8 @@ const KEYS: &[&str] = &[
     "global",
     "gone",
     "hash",
+    "health",
+    "hold",
     "holding",
     "id",
     "job",

@@ -17,7 +17,7 @@ pub struct MetadataOperation {
     /// What to do it to: `/<machine>/metadata/<key>`.
     #[cfg_attr(
         feature = "openapi",
-        schema(required = true, pattern = "^/[A-Za-z0-9-]{1,64}/metadata/[A-Za-z0-9_.-]+$")
+        schema(required = true, pattern = "^/[A-Za-z0-9_.-]{1,64}/metadata/[A-Za-z0-9_.-]+$")
     )]
     pub path: String,
     /// The new value, as text or as fleet 1.0 took it: `{"value": text}`.

@@ -62,14 +62,20 @@ impl Fixture {
 
     /// Sends a request, with these header lines, and returns the raw connection.
     pub(super) async fn open(&self, request: &str, headers: &str, body: &[u8]) -> UnixStream {
-        let mut stream = UnixStream::connect(self.socket()).await.unwrap();
         let length = body.len();
         let head = format!(
             "{request} HTTP/1.1\r\nHost: fleet\r\nConnection: close\r\nContent-Length: \
              {length}\r\n{headers}\r\n"
         );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut stream = self.send(&head).await;
         stream.write_all(body).await.unwrap();
+        stream
+    }
+
+    /// Sends what may be no whole request.
+    pub(super) async fn send(&self, text: &str) -> UnixStream {
+        let mut stream = UnixStream::connect(self.socket()).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
         stream
     }
 

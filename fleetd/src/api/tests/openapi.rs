@@ -111,3 +111,36 @@ async fn the_discovery_document_tells_of_version_1_what_is_served() {
         assert_eq!(ours, fields(schema), "{name}");
     }
 }
+
+#[tokio::test]
+async fn keys_of_all_documents_are_read_in_any_case() {
+    let document = document(&Fixture::new(100)).await;
+
+    let mut unknown = BTreeSet::new();
+    for schema in document["components"]["schemas"].as_object().unwrap().values() {
+        each_property(schema, &mut |key| {
+            let body = format!(r#"{{"{}":1}}"#, key.to_uppercase());
+            let read: Value = fleet_units::api::from_json(body.as_bytes()).unwrap();
+            if read.get(key).is_none() {
+                unknown.insert(key.to_owned());
+            }
+        });
+    }
+
+    assert_eq!(unknown, BTreeSet::new());
+}
+
+fn each_property(schema: &Value, see: &mut impl FnMut(&str)) {
+    match schema {
+        Value::Array(values) => values.iter().for_each(|value| each_property(value, see)),
+        Value::Object(members) => {
+            for (key, value) in members {
+                if let ("properties", Value::Object(properties)) = (key.as_str(), value) {
+                    properties.keys().for_each(|key| see(key));
+                }
+                each_property(value, see);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,4 +1,5 @@
 use fleet_units::TargetState;
+use tokio::io::AsyncReadExt;
 
 use super::harness::{Fixture, JSON, error, hash, short};
 use crate::api::Unavailable;
@@ -338,4 +339,18 @@ async fn a_store_that_is_gone_is_told_and_not_hidden_behind_old_answers() {
 
     let answer = fixture.ask("GET /fleet/v1/units", "").await;
     assert!(answer.contains("fleet server unable to communicate with etcd: "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_with_half_a_body_is_not_waited_for() {
+    let fixture = Fixture::new(100);
+    let head = "PUT /fleet/v1/units/a.service HTTP/1.1\r\nHost: fleet\r\nConnection: close\r\n\
+                Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let mut stream = fixture.send(head).await;
+
+    tokio::time::pause();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
 }

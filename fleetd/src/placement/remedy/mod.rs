@@ -79,9 +79,8 @@ fn proposal(cluster: &Cluster, name: &UnitName) -> Option<(MachineId, Proposal)>
     let rules = &unit.record.as_ref()?.rules;
     let needed = cluster.needed_by(name);
     let mut board = cluster.board.clone();
-    let known = cluster.machines.values().filter(|one| one.availability != Availability::Left);
     let mut proposals = Vec::new();
-    for machine in known {
+    for machine in cluster.members() {
         let id = machine.id.clone();
         let trial = Trial::of(cluster, &needed, &mut board, machine.clone());
         proposals.extend(trial.changes(rules).map(|changes| (id, changes)));

@@ -133,6 +133,37 @@ fn machines_that_never_return_do_not_keep_a_unit_from_a_place() {
 }
 
 #[test]
+fn a_unit_with_as_many_peers_as_it_may_have_fits_beside_what_dead_machines_left() {
+    let mut world = World::with_machines("a");
+    let peers: Vec<_> = (0..30).map(|number| format!("db@{number:02}.service")).collect();
+    for peer in &peers {
+        world.launch(peer, "");
+        world.hold("a", peer);
+    }
+    let directives: String = peers.iter().map(|peer| format!("MachineOf={peer}\n")).collect();
+    let file = fleet_units::UnitFile::parse(&crate::placement::testing::text(&directives)).unwrap();
+    assert!(fleet_units::Directives::of(&file, &unit("web.service")).is_ok());
+    world.launch("web.service", &directives);
+    let away: Vec<_> = (0..MAX_LEFTOVERS).map(|number| format!("x{number:02}")).collect();
+    for id in &away {
+        world.stand(id, Standing::Joined);
+        world.assign(id, "web.service", Phase::Released);
+    }
+    let outlook = Outlook { lost: away.iter().map(|id| machine(id)).collect(), ..lost("") };
+    let (mirror, cluster) = (world.mirror(), world.cluster());
+    let prefix = world.prefix.clone();
+    let leadership = mirror.leader.as_ref().unwrap().created;
+    let basis = Basis { prefix: &prefix, mirror: &mirror, cluster: &cluster, leadership };
+
+    let [packet] = pack(&basis, &plan(&cluster, &outlook)).try_into().unwrap();
+
+    let placed = Decision::Place { unit: unit("web.service"), machine: machine("a") };
+    assert_eq!(packet.decisions, [placed]);
+    let compares = packet.transaction.compares.len();
+    assert!(compares <= MAX_OPERATIONS, "{compares}");
+}
+
+#[test]
 fn giving_up_many_copies_keeps_to_the_limits_and_to_the_copy_that_stays() {
     let mut world = World::with_machines("");
     world.launch("web.service", "Global=true");
