@@ -32,7 +32,7 @@ fn user_data_can_say_each_setting_of_fleetd_and_no_other() {
     assert_eq!(said, Key::ALL.into_iter().map(Key::name).collect());
 }
 
-/// Programs that find fault with pages, as far as the machine has them.
+/// Programs that find fault with pages.
 const JUDGES: [&[&str]; 2] =
     [&["groff", "-man", "-ww", "-z", "-Tutf8"], &["mandoc", "-Tlint", "-Wwarning"]];
 
@@ -42,7 +42,10 @@ fn the_pages_are_rendered_without_a_complaint() {
         for name in written().into_keys() {
             let mut line = Command::new(judge[0]);
             line.args(&judge[1..]).arg(crate::directory().join(&name));
-            let Ok(judged) = line.output() else { continue };
+            let judged = match line.output() {
+                Err(_) if std::env::var_os("FLEET_TEST_PROGRAMS").is_none() => continue,
+                judged => judged.unwrap_or_else(|error| panic!("{judge:?}: {error}")),
+            };
             let said = [judged.stdout, judged.stderr].concat();
             // Pages have no date on purpose.
             let fault = |line: &&str| !line.contains("missing date");

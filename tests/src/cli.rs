@@ -60,7 +60,11 @@ enum Task {
     Bench(BenchArgs),
     /// Install what this machine and its hosts need (part of `up` that needs root)
     #[command(hide = true)]
-    Install,
+    Install {
+        /// And what only the tests need
+        #[arg(long)]
+        for_tests: bool,
+    },
     /// Boot hosts and put programs on them (part of `up` that needs root)
     #[command(hide = true)]
     Assemble(AssembleArgs),
@@ -147,7 +151,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         Task::Conform => conform::run()?,
         Task::Bench(bench) => bench::run(name, bench)?,
         Task::Measure(bench) => bench::measure(name, bench)?,
-        Task::Install => install()?,
+        Task::Install { for_tests } => install(*for_tests)?,
         Task::Assemble(part) => assemble(name, part)?,
         Task::Exec(line) => return exec(name, line),
         Task::Kill(target) => kill(name, target.host)?,
@@ -180,10 +184,10 @@ fn up(name: &ClusterName, arguments: &UpArgs) -> Result<(), Error> {
     privilege::run_as_root(name, assemble.into_iter().chain(size).chain(document.flatten()))
 }
 
-fn install() -> Result<(), Error> {
+fn install(for_tests: bool) -> Result<(), Error> {
     privilege::become_root()?;
     let _lock = cluster::lock()?;
-    packages::install()?;
+    packages::install(for_tests)?;
     layer::install(cluster::any_host_runs())
 }
 

@@ -1,5 +1,5 @@
-//! Debian packages that the machine itself needs: to build fleet and to boot hosts. No daemon
-//! starts while they are installed.
+//! Debian packages that the machine itself needs: to build and test fleet and to boot hosts. No
+//! daemon starts while they are installed.
 
 use std::fs;
 use std::path::Path;
@@ -25,13 +25,23 @@ const NEEDED: [(&str, &str); 6] = [
     ("/usr/bin/nsenter", "util-linux"),
 ];
 
-/// Packages that are missing on this machine.
-pub(crate) fn missing() -> Vec<&'static str> {
+/// Shells that complete fleetctl's words, and programs that judge man pages.
+const NEEDED_BY_TESTS: [(&str, &str); 4] = [
+    ("/usr/bin/zsh", "zsh"),
+    ("/usr/bin/fish", "fish"),
+    ("/usr/bin/groff", "groff-base"),
+    ("/usr/bin/mandoc", "mandoc"),
+];
+
+/// Packages that are missing on this machine, those that only tests need if they are to run.
+fn missing(for_tests: bool) -> Vec<&'static str> {
     // Before the merge of /usr, `ip` was in /sbin.
     let is_there = |path: &str| {
         Path::new(path).exists() || Path::new(path.trim_start_matches("/usr")).exists()
     };
-    NEEDED.iter().filter(|(path, _)| !is_there(path)).map(|(_, package)| *package).collect()
+    let needed_by_tests = NEEDED_BY_TESTS.iter().filter(|_| for_tests);
+    let needed = NEEDED.iter().chain(needed_by_tests);
+    needed.filter(|(path, _)| !is_there(path)).map(|(_, package)| *package).collect()
 }
 
 /// Installs what is missing.
@@ -39,9 +49,9 @@ pub(crate) fn missing() -> Vec<&'static str> {
 /// # Errors
 ///
 /// apt fails, or there is none.
-pub(crate) fn install() -> Result<(), Error> {
+pub(crate) fn install(for_tests: bool) -> Result<(), Error> {
     restore_policy()?;
-    let missing = missing();
+    let missing = missing(for_tests);
     if missing.is_empty() {
         return Ok(());
     }

@@ -53,7 +53,7 @@ const ON_HOSTS: [&str; 2] = ["systemd::contract::dbus::", "systemd::dbus::real::
 pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<(), Error> {
     let clusters = [cluster.clone(), cluster.alone(), cluster.documented()];
     remove(&clusters)?;
-    privilege::run_as_root(cluster, ["install"])?;
+    privilege::run_as_root(cluster, ["install", "--for-tests"])?;
     check("formatting", cargo(["fmt", "--all", "--check"]))?;
     let build = ["test", "--quiet", "--package", "fleet-tests", "--features", FUNCTIONAL];
     let tests = executable(FUNCTIONAL, build.into_iter().chain(["--test", FUNCTIONAL]))?;
@@ -130,6 +130,8 @@ fn unit_tests() -> Command {
     let mut line = cargo(UNIT_TESTS);
     line.arg("--").args(ON_HOSTS.into_iter().flat_map(|tests| ["--skip", tests]));
     line.env("FLEET_TEST_ETCD", layer::program("/usr/bin/etcd"));
+    // Without it they leave out shells and judges of man pages that are not there.
+    line.env("FLEET_TEST_PROGRAMS", "all");
     line
 }
 
