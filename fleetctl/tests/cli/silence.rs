@@ -56,8 +56,9 @@ fn behave(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
 }
 
 /// Runs in a directory with a unit; a command that does not end fails the test.
-fn run(endpoint: &str, words: &[&str]) -> String {
-    let words = [&["--endpoint", endpoint, "--request-timeout=0.3"], words].concat();
+fn run(endpoint: &str, patience: &str, words: &[&str]) -> String {
+    let flags = ["--endpoint", endpoint, "--request-timeout", patience];
+    let words = [&flags, words].concat();
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a.service"), "[Service]\nExecStart=/bin/a\n").unwrap();
     let fleetctl = Fleetctl::new(&words).in_directory(directory.path());
@@ -79,11 +80,12 @@ fn asking() -> Vec<Vec<String>> {
 }
 
 /// What all commands say at an endpoint: each end, below the commands that end so.
-fn told(endpoint: &str) -> String {
+fn told(endpoint: &str, patience: &'static str) -> String {
     let runs = asking().into_iter().map(|words| {
         let endpoint = endpoint.to_owned();
         let command = words[0].clone();
-        let words = move || run(&endpoint, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        let words =
+            move || run(&endpoint, patience, &words.iter().map(String::as_str).collect::<Vec<_>>());
         (command, thread::spawn(words))
     });
     let mut ends: Vec<(String, Vec<String>)> = Vec::new();
@@ -141,7 +143,10 @@ fn each_kind_of_stranger_is_one_sentence_with_the_address_and_exit_1() {
         ("keeps silent in a refusal", stays("HTTP/1.1 500 No\r\nContent-Length: 13\r\n\r\n{")),
     ];
     for (kind, endpoint) in strangers {
-        insta::assert_snapshot!(kind.replace(' ', "-"), told(&endpoint));
+        // A busy machine may take its time for those who say something.
+        let mute = ["nothing", "hangs up in a body"].contains(&kind);
+        let patience = if mute || kind.starts_with("keeps silent") { "0.3" } else { "25" };
+        insta::assert_snapshot!(kind.replace(' ', "-"), told(&endpoint, patience));
     }
 }
 
