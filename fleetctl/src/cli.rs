@@ -61,6 +61,15 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(args_override_self = true)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Remote(Remote),
+    #[command(flatten)]
+    Local(Local),
+}
+
+/// A command that asks fleet.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Remote {
     Submit(SubmitArgs),
     Load(LoadArgs),
     Start(StartArgs),
@@ -79,6 +88,11 @@ pub(crate) enum Command {
     Status(StatusArgs),
     Journal(JournalArgs),
     Ssh(SshArgs),
+}
+
+/// A command that needs no fleet, and so no valid way to it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Local {
     FdForward(FdForwardArgs),
     #[command(hide = true)]
     Verify(VerifyArgs),

@@ -29,9 +29,10 @@ mod words;
 use std::process::ExitCode;
 
 pub use cli::command;
-use cli::{Cli, Command};
+use cli::{Cli, Command, Local, Remote};
 use client::Client;
 use error::CommandError;
+pub use settings::variable_of;
 use ssh::Ssh;
 pub use terminal::Terminal;
 pub use ui::Ui;
@@ -68,51 +69,62 @@ async fn dispatch(
     environment: &dyn Fn(&str) -> Option<String>,
     ui: &Ui,
 ) -> Result<(), CommandError> {
-    let command = match (cli.version, cli.command) {
-        (true, _) | (false, Some(Command::Version)) => return Ok(ui.line(cli::VERSION)?),
-        (false, None) => return Ok(ui.data(&cli::help())?),
-        // These need no fleet, and so no valid way to it.
-        (false, Some(Command::FdForward(args))) => return commands::fd_forward::fd_forward(&args),
-        (false, Some(Command::Verify(_))) => return commands::verify::verify(ui),
-        (false, Some(Command::Completion(args))) => {
-            return commands::completion::completion(&args, ui);
+    match (cli.version, cli.command) {
+        (true, _) => Ok(ui.line(cli::VERSION)?),
+        (false, None) => Ok(ui.data(&cli::help())?),
+        (false, Some(Command::Local(command))) => local(command, environment, ui).await,
+        (false, Some(Command::Remote(command))) => {
+            let settings = cli.global.settings(environment)?;
+            ui.set_debug(settings.debug);
+            settings.warning.iter().for_each(|warning| ui.note(warning));
+            let ssh = Ssh::open(&settings, environment, ui).await?;
+            let endpoint = ssh.endpoint(&settings.endpoint);
+            let client = Client::new(endpoint, settings.request_timeout, ui);
+            remote(command, &client, ui, &ssh).await
         }
-        (false, Some(Command::Complete(args))) => {
-            return complete::complete(&args, environment, ui).await;
-        }
-        (false, Some(command)) => command,
-    };
-    let settings = cli.global.settings(environment)?;
-    ui.set_debug(settings.debug);
-    settings.warning.iter().for_each(|warning| ui.note(warning));
-    let ssh = Ssh::open(&settings, environment, ui).await?;
-    let endpoint = ssh.endpoint(&settings.endpoint);
-    let client = Client::new(endpoint, settings.request_timeout, ui);
+    }
+}
+
+async fn local(
+    command: Local,
+    environment: &dyn Fn(&str) -> Option<String>,
+    ui: &Ui,
+) -> Result<(), CommandError> {
     match command {
-        Command::Submit(args) => commands::submit::submit(&args, &client, ui).await,
-        Command::Load(args) => commands::load::load(&args, &client, ui).await,
-        Command::Start(args) => commands::start::start(&args, &client, ui).await,
-        Command::Restart(args) => commands::restart::restart(&args, &client, ui, &ssh).await,
-        Command::Stop(args) => commands::stop::stop(&args, &client, ui).await,
-        Command::Unload(args) => commands::unload::unload(&args, &client, ui).await,
-        Command::Destroy(args) => commands::destroy::destroy(&args, &client, ui).await,
-        Command::ListUnits(args) => commands::list_units::list_units(&args, &client, ui).await,
-        Command::ListUnitFiles(args) => {
-            commands::list_unit_files::list_unit_files(&args, &client, ui).await
+        Local::FdForward(args) => commands::fd_forward::fd_forward(&args),
+        Local::Verify(_) => commands::verify::verify(ui),
+        Local::Completion(args) => commands::completion::completion(&args, ui),
+        Local::Complete(args) => complete::complete(&args, environment, ui).await,
+        Local::Version => Ok(ui.line(cli::VERSION)?),
+    }
+}
+
+async fn remote(
+    command: Remote,
+    client: &Client<'_>,
+    ui: &Ui,
+    ssh: &Ssh<'_>,
+) -> Result<(), CommandError> {
+    match command {
+        Remote::Submit(args) => commands::submit::submit(&args, client, ui).await,
+        Remote::Load(args) => commands::load::load(&args, client, ui).await,
+        Remote::Start(args) => commands::start::start(&args, client, ui).await,
+        Remote::Restart(args) => commands::restart::restart(&args, client, ui, ssh).await,
+        Remote::Stop(args) => commands::stop::stop(&args, client, ui).await,
+        Remote::Unload(args) => commands::unload::unload(&args, client, ui).await,
+        Remote::Destroy(args) => commands::destroy::destroy(&args, client, ui).await,
+        Remote::ListUnits(args) => commands::list_units::list_units(&args, client, ui).await,
+        Remote::ListUnitFiles(args) => {
+            commands::list_unit_files::list_unit_files(&args, client, ui).await
         }
-        Command::ListMachines(args) => {
-            commands::list_machines::list_machines(&args, &client, ui).await
+        Remote::ListMachines(args) => {
+            commands::list_machines::list_machines(&args, client, ui).await
         }
-        Command::Cat(args) => commands::cat::cat(&args, &client, ui).await,
-        Command::Plan(args) => commands::plan::plan(&args, &client, ui).await,
-        Command::Why(args) => commands::why::why(&args, &client, ui).await,
-        Command::Status(args) => commands::status::status(&args, &client, ui, &ssh).await,
-        Command::Journal(args) => commands::journal::journal(&args, &client, ui, &ssh).await,
-        Command::Ssh(args) => commands::ssh::ssh(&args, &client, ui, &ssh).await,
-        Command::FdForward(args) => commands::fd_forward::fd_forward(&args),
-        Command::Verify(_) => commands::verify::verify(ui),
-        Command::Completion(args) => commands::completion::completion(&args, ui),
-        Command::Complete(args) => complete::complete(&args, environment, ui).await,
-        Command::Version => Ok(ui.line(cli::VERSION)?),
+        Remote::Cat(args) => commands::cat::cat(&args, client, ui).await,
+        Remote::Plan(args) => commands::plan::plan(&args, client, ui).await,
+        Remote::Why(args) => commands::why::why(&args, client, ui).await,
+        Remote::Status(args) => commands::status::status(&args, client, ui, ssh).await,
+        Remote::Journal(args) => commands::journal::journal(&args, client, ui, ssh).await,
+        Remote::Ssh(args) => commands::ssh::ssh(&args, client, ui, ssh).await,
     }
 }

@@ -223,7 +223,9 @@ impl Given<'_> {
     }
 }
 
-fn variable_of(flag: &str) -> String {
+/// Names the variable of the environment that stands for a global flag.
+#[must_use]
+pub fn variable_of(flag: &str) -> String {
     format!("FLEETCTL_{}", flag.replace('-', "_").to_ascii_uppercase())
 }
 

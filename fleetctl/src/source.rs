@@ -301,6 +301,11 @@ impl Registered {
     }
 }
 
+/// Whether a unit runs on each machine that it suits.
+pub(crate) fn is_global(name: &str, file: &UnitFile) -> bool {
+    name.parse::<UnitName>().is_ok_and(|name| Directives::lenient(file, &name).global)
+}
+
 /// Gives a unit of the registry as a file, text byte for byte if the server has kept it.
 pub(crate) fn unit_file(unit: &Unit) -> Result<UnitFile, ParseError> {
     match &unit.text {

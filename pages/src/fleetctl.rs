@@ -44,8 +44,10 @@ fn overview(program: &Command) -> io::Result<String> {
     page.heading("ENVIRONMENT");
     for flag in program.get_arguments().filter(|flag| flag.is_global_set() && !flag.is_hide_set()) {
         let Some(long) = flag.get_long() else { continue };
-        let variable = format!("FLEETCTL_{}", long.replace('-', "_").to_uppercase());
-        page.entry(&[variable], &format!("What --{long} says, unless that is given."));
+        page.entry(
+            &[fleetctl::variable_of(long)],
+            &format!("What --{long} says, unless that is given."),
+        );
     }
     page.entry(&["FLEETCTL_SSH".to_owned()], "Program that is run in place of ssh.");
     page.heading("EXAMPLES");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fleet_units::api::v2::UnitDetail;
 use hyper::Method;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::document::Document;
 use super::error::ClientError;
@@ -13,14 +14,15 @@ use super::{Client, encoded, older};
 const PATH: &str = "/fleet/v2/units";
 
 /// Longer addresses are refused by HTTP libraries.
-const MAX_QUERY: usize = 32 * 1024;
+pub(super) const MAX_QUERY: usize = 32 * 1024;
 
+/// Something about each of some units.
 #[derive(Deserialize)]
-struct Details {
-    units: Vec<UnitDetail>,
+struct Units<T> {
+    units: Vec<T>,
 }
 
-impl Document for Details {
+impl<T: DeserializeOwned> Document for Units<T> {
     const KEYS: &'static [&'static str] = &["units"];
 }
 
@@ -42,22 +44,30 @@ impl Client<'_> {
         &self,
         names: &BTreeSet<String>,
     ) -> Result<Option<Vec<UnitDetail>>, ClientError> {
-        let mut details = Vec::new();
+        self.by_names(PATH, names).await
+    }
+
+    /// Asks about units by their names; `None` if the server is too old to tell.
+    pub(super) async fn by_names<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        names: &BTreeSet<String>,
+    ) -> Result<Option<Vec<T>>, ClientError> {
+        let mut units = Vec::new();
         for query in queries(names) {
-            let answer = self.ask(Method::GET, &format!("{PATH}?{query}"), None).await?;
+            let answer = self.ask(Method::GET, &format!("{path}?{query}"), None).await?;
             // 1.0 knows no such path; an older proxy may know the path but not the method.
             if matches!(answer.status.as_u16(), 404 | 405) {
                 return Ok(None);
             }
-            let part: Details = self.decode(&answer)?;
-            details.extend(part.units);
+            units.extend(self.decode::<Units<T>>(&answer)?.units);
         }
-        Ok(Some(details))
+        Ok(Some(units))
     }
 }
 
 /// Names the units in as few queries as their length allows.
-pub(super) fn queries(names: &BTreeSet<String>) -> Vec<String> {
+fn queries(names: &BTreeSet<String>) -> Vec<String> {
     let mut queries: Vec<String> = Vec::new();
     for name in names {
         let word = format!("name={}", encoded(name));

@@ -220,13 +220,6 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Whether a unit runs on each machine that is eligible.
-pub(crate) fn is_global(unit: &Unit) -> bool {
-    let Ok(name) = unit.name.parse() else { return false };
-    let Ok(file) = fleet_units::UnitFile::from_options(unit.options.clone()) else { return false };
-    fleet_units::Directives::lenient(&file, &name).global
-}
-
 fn unit_path(name: &str) -> String {
     format!("/fleet/v1/units/{}", encoded(name))
 }

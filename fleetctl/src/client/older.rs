@@ -8,8 +8,9 @@ use fleet_units::{TargetState, UnitFile};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::error::ClientError;
-use super::{CONCURRENT, Client, is_global};
+use super::{CONCURRENT, Client};
 use crate::legend::Addresses;
+use crate::source::is_global;
 
 /// In place of the uid of a record, all of which are 0 here.
 const ANOTHER_TEXT: i64 = -1;
@@ -44,9 +45,9 @@ pub(super) async fn ask(
 
 /// Puts together what 1.0 says in three places. It has no generations, so every report counts.
 fn detail(unit: &Unit, states: &[UnitState], addresses: &Addresses) -> UnitDetail {
-    let global = is_global(unit);
-    let hash = UnitFile::from_options(unit.options.clone()).map(|file| file.hash().to_string());
-    let hash = hash.unwrap_or_default();
+    let file = UnitFile::from_options(unit.options.clone()).ok();
+    let global = file.as_ref().is_some_and(|file| is_global(&unit.name, file));
+    let hash = file.map(|file| file.hash().to_string()).unwrap_or_default();
     let copies = states.iter().map(|state| {
         let copy = copy(unit, global, state, addresses);
         // A machine that has the unit in another text has yet to act on the replacement.

@@ -11,14 +11,12 @@ use http_body_util::BodyExt;
 use hyper::Method;
 use tokio::time::{Instant, timeout_at};
 
+use super::details::MAX_QUERY;
 use super::error::ClientError;
 use super::http::{self, Asking, Streaming};
 use super::{Client, encoded, older};
 
 const PATH: &str = "/fleet/v2/events";
-
-/// Longer addresses are refused by HTTP libraries; then all units are followed.
-const MAX_QUERY: usize = 48 * 1024;
 
 /// 1.0's own rhythm of asking.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -215,6 +213,7 @@ impl Lines {
 fn path(names: &BTreeSet<String>) -> String {
     let query: Vec<String> = names.iter().map(|name| format!("name={}", encoded(name))).collect();
     let query = query.join("&");
+    // Then all units are followed.
     if query.len() > MAX_QUERY { PATH.to_owned() } else { format!("{PATH}?{query}") }
 }
 

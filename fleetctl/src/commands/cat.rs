@@ -4,8 +4,7 @@ use std::slice;
 
 use fleet_units::UnitName;
 
-use super::name_of;
-use super::patterns::{Expanded, Scope, expand};
+use super::patterns::{Scope, named};
 use crate::client::Client;
 use crate::error::CommandError;
 use crate::source::unit_file;
@@ -23,21 +22,16 @@ pub(crate) struct CatArgs {
 
 /// Prints the text of a unit, byte for byte.
 pub(crate) async fn cat(args: &CatArgs, client: &Client<'_>, ui: &Ui) -> Result<(), CommandError> {
-    let expanded = expand(client, slice::from_ref(&args.unit), Scope::All).await?;
-    let Expanded { words, problems } = expanded;
-    if let Some(problem) = problems.first() {
-        return Err(CommandError::failed(problem.to_string()));
-    }
-    for (index, word) in words.iter().enumerate() {
-        let name = name_of(word)?;
-        let text = text(&name, client).await?;
-        if words.len() > 1 {
+    let (names, ended) = named(client, slice::from_ref(&args.unit), Scope::All, ui).await?;
+    for (index, name) in names.iter().enumerate() {
+        let text = text(name, client).await?;
+        if names.len() > 1 {
             let gap = if index > 0 { "\n" } else { "" };
             ui.line(&format!("{gap}# {name}"))?;
         }
         ui.data(&text)?;
     }
-    Ok(())
+    ended
 }
 
 async fn text(name: &UnitName, client: &Client<'_>) -> Result<String, CommandError> {

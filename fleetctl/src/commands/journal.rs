@@ -4,8 +4,7 @@ use std::slice;
 
 use fleet_units::UnitName;
 
-use super::name_of;
-use super::patterns::{Expanded, Scope, expand};
+use super::patterns::{Scope, named};
 use super::whereabouts::{MachineArgs, Map, goals};
 use crate::client::Client;
 use crate::error::CommandError;
@@ -51,18 +50,13 @@ pub(crate) async fn journal(
     ui: &Ui,
     ssh: &Ssh<'_>,
 ) -> Result<(), CommandError> {
-    let expanded = expand(client, slice::from_ref(&args.unit), Scope::Runnable).await?;
-    let Expanded { words, problems } = expanded;
-    if let Some(problem) = problems.first() {
-        return Err(CommandError::failed(problem.to_string()));
-    }
+    let unit = slice::from_ref(&args.unit);
+    let (names, mut ended) = named(client, unit, Scope::Runnable, ui).await?;
     let map = Map::of(client, &args.machine).await?;
     let mut programs = Vec::new();
-    let mut ended = Ok(());
-    for word in &words {
-        let name = name_of(word)?;
-        match programs_of(args, client, &map, ssh, &name).await {
-            Ok(found) if words.len() == 1 => programs.extend(found),
+    for name in &names {
+        match programs_of(args, client, &map, ssh, name).await {
+            Ok(found) if names.len() == 1 => programs.extend(found),
             Ok(found) => programs.extend(found.into_iter().map(|program| {
                 let machine = format!("{name} on {}", program.machine);
                 Program { machine, ..program }
@@ -72,7 +66,7 @@ pub(crate) async fn journal(
     }
     let done = match programs.as_slice() {
         [] => Ok(()),
-        [only] if words.len() == 1 => Err(ssh.turn_into(&only.line)),
+        [only] if names.len() == 1 => Err(ssh.turn_into(&only.line)),
         _ if args.follow => ssh.follow(programs, ui).await,
         programs => ssh.in_turn(programs, true, ui),
     };

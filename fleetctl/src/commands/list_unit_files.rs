@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fleet_units::TargetState;
 use fleet_units::api::Unit;
 use fleet_units::api::v2::UnitDetail;
-use fleet_units::{Directives, TargetState, UnitFile, UnitName};
 use serde_json::{Value, json};
 
 use super::copies;
@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::filter::{Key, Subject};
 use crate::legend::{self, Addresses};
 use crate::list::{ListArgs, Listed, View, list};
-use crate::source::unit_file;
+use crate::source::{is_global, unit_file};
 use crate::table::{Column, hash, text_or_null};
 use crate::terminal::Tone;
 use crate::ui::Ui;
@@ -204,10 +204,6 @@ impl Row {
             .collect();
         obstacles.join("; ")
     }
-}
-
-fn is_global(name: &str, file: &UnitFile) -> bool {
-    name.parse::<UnitName>().is_ok_and(|name| Directives::lenient(file, &name).global)
 }
 
 /// Prints all units, sorted by name.

@@ -32,6 +32,7 @@ mod whereabouts;
 pub(crate) mod why;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use fleet_units::UnitName;
 use fleet_units::api::v2::{Health, Hold, UnitDetail, Update};
@@ -52,6 +53,11 @@ fn known(first: Update) -> Known {
 fn name_of(argument: &str) -> Result<UnitName, CommandError> {
     UnitName::from_argument(argument)
         .map_err(|error| CommandError::doing(format!("\"{argument}\" names no unit"), error))
+}
+
+/// Says that a unit is not there that has to be.
+fn no_unit(name: impl fmt::Display) -> CommandError {
+    CommandError::failed(format!("Unit {name} does not exist."))
 }
 
 /// As 1.0: scripts give what a query has found, which may be nothing.

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use fleet_units::{Glob, GlobError, UnitName};
 
+use super::name_of;
 use crate::client::{Client, ClientError};
+use crate::error::CommandError;
+use crate::ui::Ui;
 
 /// Which units a pattern may stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +87,29 @@ pub(super) async fn expand(
     let units = client.units().await?;
     let names = units.into_iter().map(|unit| unit.name).collect();
     Ok(expanded(words, &names, scope, is_pattern))
+}
+
+/// Reads words that name units or stand for some, for commands that need them to be there. What is
+/// wrong is told; the first of it is how the command ends.
+pub(super) async fn named(
+    client: &Client<'_>,
+    words: &[String],
+    scope: Scope,
+    ui: &Ui,
+) -> Result<(Vec<UnitName>, Result<(), CommandError>), CommandError> {
+    let Expanded { words, problems } = expand(client, words, scope).await?;
+    let mut ended = Ok(());
+    for problem in problems {
+        ended = ended.and(Err(CommandError::failed(problem.to_string()).tell(ui)));
+    }
+    let mut names = Vec::with_capacity(words.len());
+    for word in words {
+        match name_of(&word) {
+            Ok(name) => names.push(name),
+            Err(error) => ended = ended.and(Err(error.tell(ui))),
+        }
+    }
+    Ok((names, ended))
 }
 
 fn expanded(

@@ -1,11 +1,11 @@
 //! `fleetctl restart`
 
-use fleet_units::TargetState;
+use fleet_units::{TargetState, UnitName};
 
-use super::patterns::{Expanded, Scope, expand};
+use super::patterns::{Scope, named};
 use super::raise::{Raise, RaiseArgs, raise};
 use super::whereabouts::{MachineArgs, Map, chosen, holders};
-use super::{name_of, no_units_given, triggered};
+use super::{no_unit, no_units_given, triggered};
 use crate::client::Client;
 use crate::error::CommandError;
 use crate::ssh::Ssh;
@@ -59,15 +59,11 @@ async fn restart_copies(
         no_units_given(ui);
         return Ok(());
     }
-    let Expanded { words, problems } = expand(client, &args.units, Scope::Runnable).await?;
-    let mut ended = Ok(());
-    for problem in problems {
-        ended = ended.and(Err(CommandError::failed(problem.to_string()).tell(ui)));
-    }
+    let (names, mut ended) = named(client, &args.units, Scope::Runnable, ui).await?;
     let machine = MachineArgs { machine: args.machine.clone(), ssh_port: args.ssh_port };
     let map = Map::of(client, &machine).await?;
-    for word in &words {
-        let done = restart_copy(args, client, ui, (ssh, &map, &machine), word).await;
+    for name in &names {
+        let done = restart_copy(args, client, ui, (ssh, &map, &machine), name).await;
         ended = ended.and(done.map_err(|error| error.tell(ui)));
     }
     ended
@@ -78,12 +74,9 @@ async fn restart_copy(
     client: &Client<'_>,
     ui: &Ui,
     (ssh, map, machine): (&Ssh<'_>, &Map, &MachineArgs),
-    word: &str,
+    name: &UnitName,
 ) -> Result<(), CommandError> {
-    let name = name_of(word)?;
-    let Some(holders) = holders(client, &name).await? else {
-        return Err(CommandError::failed(format!("Unit {name} does not exist.")));
-    };
+    let holders = holders(client, name).await?.ok_or_else(|| no_unit(name))?;
     let state = holders.desired;
     if state == TargetState::Inactive {
         ui.note(&format!("Unable to restart unit {name} in state {state}"));
@@ -95,7 +88,7 @@ async fn restart_copy(
              `fleetctl start {name}` starts it on all that are to run it"
         )));
     }
-    let copy = chosen(holders, &name, machine, "loaded")?;
+    let copy = chosen(holders, name, machine, "loaded")?;
     let mut line = if args.sudo { vec!["sudo"] } else { Vec::new() };
     line.extend(["systemctl", "restart"]);
     let no_block = args.block.is_off();

@@ -1,9 +1,11 @@
 //! `fleetctl status`
 
-use super::patterns::{Expanded, Scope, expand};
+use fleet_units::UnitName;
+
+use super::no_units_given;
+use super::patterns::{Scope, named};
 use super::status_json::status_json;
 use super::whereabouts::{MachineArgs, Map, goals};
-use super::{name_of, no_units_given};
 use crate::client::Client;
 use crate::error::CommandError;
 use crate::ssh::{Program, Ssh};
@@ -38,18 +40,14 @@ pub(crate) async fn status(
         no_units_given(ui);
         return Ok(());
     }
-    let Expanded { words, problems } = expand(client, &args.units, Scope::Runnable).await?;
-    let mut ended = Ok(());
-    for problem in problems {
-        ended = ended.and(Err(CommandError::failed(problem.to_string()).tell(ui)));
-    }
+    let (names, mut ended) = named(client, &args.units, Scope::Runnable, ui).await?;
     if args.json {
-        return ended.and(status_json(&words, &args.machine, client, ui, ssh).await);
+        return ended.and(status_json(&names, &args.machine, client, ui, ssh).await);
     }
     let map = Map::of(client, &args.machine).await?;
     let mut printed = false;
-    for argument in &words {
-        let programs = programs(args, client, &map, ssh, argument).await;
+    for name in &names {
+        let programs = programs(args, client, &map, ssh, name).await;
         if programs.is_ok() && std::mem::replace(&mut printed, true) {
             ui.line("")?;
         }
@@ -66,10 +64,9 @@ async fn programs(
     client: &Client<'_>,
     map: &Map,
     ssh: &Ssh<'_>,
-    argument: &str,
+    name: &UnitName,
 ) -> Result<(bool, Vec<Program>), CommandError> {
-    let name = name_of(argument)?;
-    let goals = goals(client, &name, &args.machine, "loaded").await?;
+    let goals = goals(client, name, &args.machine, "loaded").await?;
     let words = ["systemctl", "status", "-l", name.as_str()];
     Ok((goals.global, map.programs(&goals, ssh, &words)?))
 }

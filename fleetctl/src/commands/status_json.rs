@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fleet_units::UnitName;
 use fleet_units::api::v2::{Copy, UnitDetail};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::whereabouts::{MachineArgs, Map, only};
-use super::{copies, name_of};
+use super::{copies, no_unit};
 use crate::client::{CONCURRENT, Client};
 use crate::error::CommandError;
 use crate::judge::is_remnant;
@@ -31,26 +32,19 @@ type Answer = Result<BTreeMap<String, String>, String>;
 
 /// Prints one object for each unit. Exits as `systemctl status` would.
 pub(super) async fn status_json(
-    arguments: &[String],
+    names: &[UnitName],
     machine: &MachineArgs,
     client: &Client<'_>,
     ui: &Ui,
     ssh: &Ssh<'_>,
 ) -> Result<(), CommandError> {
     let mut ended = Ok(());
-    let mut names = BTreeSet::new();
-    for argument in arguments {
-        match name_of(argument) {
-            Ok(name) => drop(names.insert(name.to_string())),
-            Err(error) => ended = ended.and(Err(error.tell(ui))),
-        }
-    }
+    let names: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
     let mut details = client.details(&names).await?;
     details.retain(|unit| !is_remnant(unit));
     let known: BTreeSet<&str> = details.iter().map(|unit| unit.name.as_str()).collect();
     for name in names.iter().filter(|name| !known.contains(name.as_str())) {
-        let unknown = CommandError::failed(format!("Unit {name} does not exist."));
-        ended = ended.and(Err(unknown.tell(ui)));
+        ended = ended.and(Err(no_unit(name).tell(ui)));
     }
     let map = Map::of(client, machine).await?;
     let mut objects = Vec::new();

@@ -2,9 +2,11 @@
 
 use fleet_units::{TargetState, UnitName};
 
-use crate::client::{Client, is_global};
+use super::no_unit;
+use crate::client::Client;
 use crate::error::CommandError;
 use crate::legend::{self, Addresses};
+use crate::source::{is_global, unit_file};
 use crate::ssh::{Address, Place, Program, Ssh};
 
 /// Identity of this machine.
@@ -48,7 +50,7 @@ pub(super) async fn holders(
     name: &UnitName,
 ) -> Result<Option<Holders>, CommandError> {
     let Some(unit) = client.unit(name.as_str()).await? else { return Ok(None) };
-    let global = is_global(&unit);
+    let global = unit_file(&unit).is_ok_and(|file| is_global(&unit.name, &file));
     let desired = unit.desired_state.unwrap_or_default();
     let (machines, lacking) = if global {
         let states = client.states_of(name.as_str()).await?;
@@ -68,9 +70,7 @@ pub(super) async fn goals(
     args: &MachineArgs,
     state: &str,
 ) -> Result<Holders, CommandError> {
-    let holders = holders(client, name).await?;
-    let holders =
-        holders.ok_or_else(|| CommandError::failed(format!("Unit {name} does not exist.")))?;
+    let holders = holders(client, name).await?.ok_or_else(|| no_unit(name))?;
     chosen(holders, name, args, state)
 }
 

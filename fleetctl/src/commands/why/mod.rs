@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use fleet_units::api::v2::{Candidate, Explanation, Holding};
 use serde_json::{Value, json};
 
-use super::patterns::{Expanded, Scope, expand};
-use super::{name_of, no_units_given, warnings};
+use super::patterns::{Scope, named};
+use super::{no_unit, no_units_given, warnings};
 use crate::client::Client;
 use crate::error::CommandError;
 use crate::list::text;
@@ -41,25 +41,14 @@ pub(crate) async fn why(args: &WhyArgs, client: &Client<'_>, ui: &Ui) -> Result<
         no_units_given(ui);
         return Ok(());
     }
-    let Expanded { words, problems } = expand(client, &args.units, Scope::All).await?;
-    let mut ended = Ok(());
-    for problem in problems {
-        ended = ended.and(Err(CommandError::failed(problem.to_string()).tell(ui)));
-    }
-    let mut names = BTreeSet::new();
-    for word in &words {
-        match name_of(word) {
-            Ok(name) => drop(names.insert(name.to_string())),
-            Err(error) => ended = ended.and(Err(error.tell(ui))),
-        }
-    }
+    let (names, mut ended) = named(client, &args.units, Scope::All, ui).await?;
+    let names: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
     let explanations = client.explanations(&names).await?.ok_or_else(|| {
         CommandError::failed("This fleetd cannot explain: it is older than this fleetctl.")
     })?;
     let known: BTreeSet<&str> = explanations.iter().map(|one| one.name.as_str()).collect();
     for name in names.iter().filter(|name| !known.contains(name.as_str())) {
-        let unknown = CommandError::failed(format!("Unit {name} does not exist."));
-        ended = ended.and(Err(unknown.tell(ui)));
+        ended = ended.and(Err(no_unit(name).tell(ui)));
     }
     for warning in warnings(&client.health().await?) {
         ui.note(&warning);
