@@ -190,7 +190,7 @@ fn parts_are_united_and_the_first_hostname_stays() {
 
         assert_eq!(
             told(&read),
-            ["1:1: warning: hostname: an earlier part says otherwise: this is ignored"]
+            ["30:1: warning: hostname: an earlier part says otherwise: this is ignored"]
         );
         assert_eq!(read.config.hostname.as_deref(), Some("one"));
         assert_eq!(

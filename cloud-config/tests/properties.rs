@@ -2,6 +2,8 @@
 
 use cloud_config::document::{CloudConfig, Read, read};
 use cloud_config::facts::Facts;
+use cloud_config::host::Host;
+use cloud_config::plan::{DEFAULT_USER, Input, Scope, plan};
 use proptest::prelude::*;
 
 /// A document of almost all keys; those with two words are in `<>`.
@@ -153,7 +155,17 @@ proptest! {
 
         let once = sample(&damaged);
 
-        prop_assert_eq!(once, sample(&damaged));
+        prop_assert_eq!(&once, &sample(&damaged));
+        let lost = read(damaged.as_bytes(), &Facts::default());
+        prop_assert!(lost.problems.iter().all(|problem| problem.position.line >= 1));
+        let input = Input {
+            config: &once.config,
+            scripts: &once.scripts,
+            metadata: None,
+            default_user: DEFAULT_USER,
+            scope: Scope::Whole,
+        };
+        prop_assert_eq!(plan(&input, &Host::default()), plan(&input, &Host::default()));
     }
 
     #[test]

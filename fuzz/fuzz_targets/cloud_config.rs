@@ -28,6 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     let once = read(&text, &Facts::sample());
     check(&once);
     assert_eq!(once, read(&text, &Facts::sample()));
+    check(&read(&text, &Facts::default()));
 });
 
 fn check(read: &Read) {

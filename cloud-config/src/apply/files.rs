@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::Target;
-use super::program::Programs;
+use super::program::{Failure, Programs};
 use super::write::{self, Owned, remove_private, write_checked, write_private};
 use crate::host::{Accounts, Root};
 use crate::plan::{Action, Check, FileChange, Owner, Parents, unit_of};
@@ -49,10 +49,10 @@ fn owner(root: &Root, owner: Option<&Owner>) -> Result<(Option<u32>, Option<u32>
 fn check_sudoers(target: Target<'_>, programs: &Programs<'_>, path: &Path) -> io::Result<()> {
     let path = path.to_string_lossy();
     let words = ["-c", "-q", "-f", path.as_ref()];
-    match programs.run("visudo", &words, None, target.limits.program) {
+    match programs.attempt("visudo", &words, None, target.limits.program) {
         // Without visudo there is no sudo that could be broken.
-        Err(reason) if reason.starts_with("cannot run") => Ok(()),
-        checked => checked.map_err(io::Error::other),
+        Err(Failure::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        checked => checked.map(drop).map_err(io::Error::other),
     }
 }
 

@@ -29,6 +29,22 @@ pub(super) enum Ended {
     Killed(Duration),
 }
 
+/// Why a program did not do what it was to do.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// It cannot be run.
+    #[error("cannot run {program}: {source}")]
+    Start {
+        /// Its name.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// How it ended, for people.
+    #[error("{0}")]
+    Ended(String),
+}
+
 /// The programs of a host.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Programs<'a> {
@@ -55,17 +71,29 @@ impl Programs<'_> {
         input: Option<&[u8]>,
         limit: Duration,
     ) -> Result<String, String> {
-        let output = memory().map_err(|error| format!("cannot keep output: {error}"))?;
+        self.attempt(program, words, input, limit).map_err(|failure| failure.to_string())
+    }
+
+    /// The same, and tells one that cannot be run from one that fails.
+    pub(super) fn attempt(
+        &self,
+        program: &str,
+        words: &[&str],
+        input: Option<&[u8]>,
+        limit: Duration,
+    ) -> Result<String, Failure> {
+        let cannot = |source| Failure::Start { program: program.to_owned(), source };
+        let output = memory().map_err(cannot)?;
         let ended = start(program, words, input, &output).and_then(|child| wait(child, limit));
-        let ended = ended.map_err(|error| format!("cannot run {program}: {error}"))?;
         let text = printed(&output);
-        match ended {
+        match ended.map_err(cannot)? {
             Ended::Exited(status) if status.success() => Ok(text),
             Ended::Exited(status) => {
-                Err(format!("{program} {}{}", describe(status), why(text.lines().rev())))
+                let told = format!("{program} {}{}", describe(status), why(text.lines().rev()));
+                Err(Failure::Ended(told))
             }
             Ended::Killed(limit) => {
-                Err(format!("{program} did not end within {} s", limit.as_secs()))
+                Err(Failure::Ended(format!("{program} did not end within {} s", limit.as_secs())))
             }
         }
     }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use super::program::{Ended, describe, wait};
 use super::write::{Owned, write};
 use super::{Applying, Target};
+use crate::host::Host;
 use crate::plan::{Action, Plan, Task};
 use crate::state::{self, Done, Memory, Outcome, Ran};
 
@@ -20,12 +21,14 @@ impl Applying<'_> {
     pub(super) fn run_scripts(
         &mut self,
         plan: &Plan,
+        host: &Host,
         memory: &mut Memory,
         note: &mut dyn FnMut(&[Outcome]),
     ) {
         if memory.instance_id != plan.instance_id && self.target.is_running {
             memory.ran = BTreeMap::new();
             memory.instance_id.clone_from(&plan.instance_id);
+            memory.is_machine_id = memory.instance_id == host.machine_id;
         }
         for action in &plan.actions {
             let Action::Run(task) = action else { continue };

@@ -252,8 +252,9 @@ fn carry_out(
     note(target, extent, summary, &applying.outcomes);
     applying.submit(made);
     let noted = applying.remember_asked();
-    applying
-        .run_scripts(made, &mut memory, &mut |outcomes| note(target, extent, summary, outcomes));
+    applying.run_scripts(made, host, &mut memory, &mut |outcomes| {
+        note(target, extent, summary, outcomes);
+    });
     summary.actions = applying.outcomes;
     remember(target, host, &memory)?;
     noted.map_err(|source| ApplyError::State { path: state::ASKED.into(), source })

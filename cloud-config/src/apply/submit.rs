@@ -10,6 +10,9 @@ use crate::state::{Done, Outcome};
 /// How long to wait before fleetd is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long one may take, however late it is: those before it may have been refused.
+const ONE: Duration = Duration::from_secs(10);
+
 impl Applying<'_> {
     /// Gives units to the cluster. fleetd may take a while until it answers.
     pub(super) fn submit(&mut self, plan: &Plan) {
@@ -38,7 +41,7 @@ impl Applying<'_> {
         };
         loop {
             let now = self.target.clock.now();
-            let limit = until.saturating_sub(now).max(PAUSE);
+            let limit = until.saturating_sub(now).max(ONE);
             let result = self.programs.run("fleetctl", words, None, limit);
             match result {
                 Ok(()) => return Outcome::new(action.to_string(), Done::Done, None),

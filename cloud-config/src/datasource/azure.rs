@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
 use super::attempt::Absent;
@@ -11,6 +9,7 @@ use super::identify;
 use super::json::Json;
 use super::service::Service;
 use super::{Asking, Found, Name, Reading, SourceError, local};
+use crate::document::decode_base64;
 
 /// Where the agent keeps what the host was given.
 const AGENT: [&str; 1] = ["var/lib/waagent"];
@@ -100,7 +99,7 @@ fn add_environment(
         found.add_keys(&key);
     }
     if let (None, Some(packed)) = (&found.user_data, text("CustomData")) {
-        let bytes = decode(&packed)
+        let bytes = decode_base64(packed.as_bytes())
             .ok_or_else(|| SourceError::form(&path.display(), "CustomData is not base64"))?;
         found.user_data = Some(bytes).filter(|bytes| !bytes.is_empty());
     }
@@ -148,7 +147,7 @@ fn of_service(asking: &Asking<'_>) -> Reading {
         None => service.text(USER_DATA)?,
     };
     if let Some(packed) = packed {
-        let bytes = decode(&packed).ok_or_else(|| {
+        let bytes = decode_base64(packed.as_bytes()).ok_or_else(|| {
             SourceError::form(&format!("{base}metadata"), "userData is not base64")
         })?;
         found = found.with_user_data(Some(bytes));
@@ -173,10 +172,4 @@ fn add_instance(json: &Json, found: &mut Found) {
     found.metadata.private_ipv6 = found.address("privateIpAddress of IPv6", private);
     let public = address("ipv6/ipAddress/0/publicIpAddress");
     found.metadata.public_ipv6 = found.address("publicIpAddress of IPv6", public);
-}
-
-/// Base64, in lines or not.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let packed: String = text.split_whitespace().collect();
-    STANDARD.decode(packed).ok()
 }

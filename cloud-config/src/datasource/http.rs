@@ -141,8 +141,19 @@ impl<'a> Http<'a> {
         mut attempt: impl FnMut() -> Result<Option<T>, HttpError>,
     ) -> Result<Option<T>, HttpError> {
         let mut tries = 0;
+        let mut earlier = None;
         loop {
+            let is_short = self.limit() < self.per_request;
             let result = attempt();
+            let is_cut_off = matches!(
+                &result,
+                Err(HttpError { fault: HttpFault::Silent | HttpFault::TooLate, .. })
+            );
+            // What it said before tells more than that it had no time to say it again.
+            let result = match earlier.take() {
+                Some(earlier) if is_short && is_cut_off => earlier,
+                _ => result,
+            };
             let outcome = match &result {
                 Ok(Some(_)) => Outcome::Answered,
                 Ok(None) => Outcome::Absent,
@@ -150,7 +161,10 @@ impl<'a> Http<'a> {
             };
             let left = self.until.saturating_sub(self.clock.now());
             match wait(outcome, tries, (self.patience, absent), left) {
-                Some(wait) => self.clock.sleep(wait),
+                Some(wait) => {
+                    earlier = Some(result);
+                    self.clock.sleep(wait);
+                }
                 None => return result.map_err(|error| HttpError { tries: tries + 1, ..error }),
             }
             tries += 1;

@@ -1,8 +1,6 @@
 //! The last good user data, for a boot on which no datasource answers.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -11,14 +9,15 @@ use serde_json::json;
 
 use super::json::Json;
 use super::{Found, Reading, SourceError, local};
+use crate::host::Root;
+use crate::state;
 
-const DIRECTORY: &str = "var/lib/cloud-config";
-const FILE: &str = "last-good.json";
+const PATH: &str = "/var/lib/cloud-config/last-good.json";
 
 /// Keeps what a datasource had, once it was applied without an error. Only root can read it.
 pub fn keep(root: &Path, found: &Found) -> io::Result<()> {
     let metadata = &found.metadata;
-    let text = json!({
+    let value = json!({
         "machine": machine(root),
         "source": found.source.as_str(),
         "userData": found.user_data.as_ref().map(|bytes| STANDARD.encode(bytes)),
@@ -29,26 +28,14 @@ pub fn keep(root: &Path, found: &Found) -> io::Result<()> {
         "privateIpv4": metadata.private_ipv4,
         "publicIpv6": metadata.public_ipv6,
         "privateIpv6": metadata.private_ipv6,
-    })
-    .to_string();
-    let directory = root.join(DIRECTORY);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-    if local::hint(&directory.join(FILE)) == text {
-        return Ok(());
-    }
-    let new = directory.join(format!("{FILE}.new"));
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&new, directory.join(FILE))?;
-    File::open(&directory)?.sync_all()
+    });
+    state::save(&Root::new(root), PATH, &value)
 }
 
 /// What was kept on this machine, with a warning that says so; `None` if nothing was, or on another
 /// machine that this one is a copy of.
 pub fn kept(root: &Path) -> Reading {
-    let path = root.join(DIRECTORY).join(FILE);
+    let path = root.join(PATH.trim_start_matches('/'));
     let Some(bytes) = local::bytes(&path)? else { return Ok(None) };
     let place = path.to_string_lossy();
     let json = Json::read(&bytes, &place)?;

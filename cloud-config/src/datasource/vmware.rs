@@ -7,14 +7,12 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use roxmltree::Document;
 
 use super::attempt::Absent;
 use super::http::Method;
 use super::{Asking, Found, MAX_BYTES, Name, Reading, SourceError, local, program, volume};
-use crate::document::unpack;
+use crate::document::{decode_base64, unpack};
 use crate::facts::Metadata;
 
 /// Where the volume with the OVF environment is mounted.
@@ -137,11 +135,7 @@ fn user_data(
 fn decode(bytes: Vec<u8>, encoding: &str, name: &str) -> Result<Vec<u8>, SourceError> {
     let fail =
         |fault: &dyn Display| SourceError::form(&format!("guestinfo.{name}"), fault.to_string());
-    let of_base64 = |bytes: Vec<u8>| {
-        let packed: Vec<u8> =
-            bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        STANDARD.decode(packed).map_err(|_| fail(&"is not base64"))
-    };
+    let of_base64 = |bytes: Vec<u8>| decode_base64(&bytes).ok_or_else(|| fail(&"is not base64"));
     let of_gzip = |bytes: Vec<u8>| unpack(&bytes, MAX_BYTES).map_err(|error| fail(&error));
     match encoding {
         "" => Ok(bytes),

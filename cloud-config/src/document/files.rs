@@ -175,13 +175,15 @@ fn mode(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u32> {
     mode
 }
 
-/// Reads a user, or a user and a group after `:`, by name or number.
+/// Reads a user, or a user and a group after `:`, by name or number. As chown has it, `:group` is about
+/// the group alone, and `user:` means the first one of the user.
 fn owner(reader: &mut Reader<'_>, at: &At<'_>) -> Option<String> {
     let owner = reader.line(at)?;
     let is_number = |part: &str| part.parse::<u32>().is_ok() && !part.starts_with('+');
     let is_part = |part: &str| is_number(part) || groups::is_name(part);
     let is_owner = match owner.split_once(':') {
-        Some((user, group)) => is_part(user) && is_part(group),
+        Some(("", group)) => is_part(group),
+        Some((user, group)) => is_part(user) && (group.is_empty() || is_part(group)),
         None => is_part(&owner),
     };
     if is_owner {

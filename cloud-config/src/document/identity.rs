@@ -22,7 +22,12 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields<'_>, config: &mut Cl
 fn name(reader: &mut Reader<'_>, at: &At<'_>, longest: usize) -> Option<String> {
     let name = reader.line(at)?;
     match name_fault(&name, longest) {
-        None => Some(name),
+        None => {
+            if name.contains('_') {
+                reader.warning(at, "holds `_`, which no name in DNS does: write `-`");
+            }
+            Some(name)
+        }
         Some(fault) => {
             reader.error(at, format!("{} is not a host name: {fault}", quote(&name)));
             None
@@ -31,7 +36,7 @@ fn name(reader: &mut Reader<'_>, at: &At<'_>, longest: usize) -> Option<String> 
 }
 
 fn name_fault(name: &str, longest: usize) -> Option<String> {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     if name.is_empty() {
         return Some("it is empty".to_owned());
     }

@@ -27,7 +27,9 @@ use std::path::PathBuf;
 
 pub use coreos::*;
 pub(crate) use gzip::unpack;
+pub(crate) use multipart::decode_base64;
 pub use read::{MAX_BYTES, Read, Script, read};
+pub(crate) use units::is_network;
 
 use crate::problem::Position;
 

@@ -163,7 +163,7 @@ fn decode(body: &[u8], encoding: &str) -> Result<Vec<u8>, &'static str> {
 }
 
 /// Decodes base64 in lines of any length, with or without padding.
-pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
     const ENGINE: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::STANDARD,

@@ -154,7 +154,8 @@ impl Reading<'_> {
     fn config(&mut self, bytes: &[u8], lines_before: usize) {
         let (config, problems) = config::read(bytes, lines_before, self.facts);
         self.read.problems.extend(problems);
-        unite(&mut self.read.config, config, &mut self.read.problems);
+        let start = Position::START.below(lines_before);
+        unite(&mut self.read.config, config, start, &mut self.read.problems);
     }
 
     fn script(&mut self, bytes: &[u8], name: &str, lines_before: usize) {

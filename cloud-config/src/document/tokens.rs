@@ -16,6 +16,9 @@ const TOKENS: [&str; 4] = ["$public_ipv4", "$private_ipv4", "$public_ipv6", "$pr
 /// Stand in for the tokens, in their order.
 const STANDINS: [char; 4] = ['\u{10FF00}', '\u{10FF01}', '\u{10FF02}', '\u{10FF03}'];
 
+/// The most unknown tokens of a script that are told.
+const MAX_UNKNOWN: usize = 100;
+
 /// Stands in for the rest of a token, and for a backslash that disappears.
 const FILLER: char = '\u{10FF04}';
 
@@ -85,13 +88,17 @@ impl Hidden {
 pub(super) fn substitute(script: &[u8], facts: &Facts, problems: &mut Vec<Problem>) -> Vec<u8> {
     let mut result = Vec::with_capacity(script.len());
     let mut passed = 0;
+    let mut unknown = 0;
     for found in find(script) {
         result.extend_from_slice(&script[passed..found.bytes.start]);
         passed = found.bytes.end;
         match value(facts, found.token) {
             _ if found.is_escaped => result.extend_from_slice(TOKENS[found.token].as_bytes()),
             Some(value) => result.extend_from_slice(value.as_bytes()),
+            // To count lines takes time, and nobody reads so many problems.
+            None if unknown >= MAX_UNKNOWN => {}
             None => {
+                unknown += 1;
                 let position = position_of(script, found.bytes.start);
                 problems.push(unresolved(position, TOKENS[found.token], "", facts));
             }

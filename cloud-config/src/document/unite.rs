@@ -4,11 +4,19 @@ use super::{CloudConfig, Section};
 use crate::problem::{Position, Problem};
 
 /// Adds what a later cloud-config says to the earlier ones: lists are joined; of values that there
-/// can be one of, the first stays.
-pub(super) fn unite(all: &mut CloudConfig, more: CloudConfig, problems: &mut Vec<Problem>) {
-    keep_first(&mut all.hostname, more.hostname, "hostname", problems);
-    keep_first(&mut all.fqdn, more.fqdn, "fqdn", problems);
-    keep_first(&mut all.timezone, more.timezone, "timezone", problems);
+/// can be one of, the first stays. `start` is where the later one begins.
+pub(super) fn unite(
+    all: &mut CloudConfig,
+    more: CloudConfig,
+    start: Position,
+    problems: &mut Vec<Problem>,
+) {
+    let mut keep = |first: &mut Option<String>, later, path| {
+        problems.extend(keep_first(first, later, start, path));
+    };
+    keep(&mut all.hostname, more.hostname, "hostname");
+    keep(&mut all.fqdn, more.fqdn, "fqdn");
+    keep(&mut all.timezone, more.timezone, "timezone");
     all.manage_etc_hosts |= more.manage_etc_hosts;
     all.ssh_authorized_keys.extend(more.ssh_authorized_keys);
     all.groups.extend(more.groups);
@@ -33,17 +41,14 @@ pub(super) fn unite(all: &mut CloudConfig, more: CloudConfig, problems: &mut Vec
 fn keep_first(
     first: &mut Option<String>,
     later: Option<String>,
+    position: Position,
     path: &str,
-    problems: &mut Vec<Problem>,
-) {
-    if let (Some(kept), Some(ignored)) = (first.as_ref(), later.as_ref())
-        && kept != ignored
-    {
-        problems.push(ignored_problem(Position::START, path));
-    }
+) -> Option<Problem> {
+    let is_ignored = first.is_some() && later.is_some() && *first != later;
     if first.is_none() {
         *first = later;
     }
+    is_ignored.then(|| ignored_problem(position, path))
 }
 
 fn unite_section(section: &mut Section, more: Section, name: &str, problems: &mut Vec<Problem>) {

@@ -119,7 +119,8 @@ fn name_fault(name: &str) -> Option<String> {
     Some(format!("{error}{meant}"))
 }
 
-fn is_network(name: &str) -> bool {
+/// Whether a file is for systemd-networkd, and not a unit.
+pub(crate) fn is_network(name: &str) -> bool {
     NETWORK.iter().any(|suffix| name.rsplit('.').next() == Some(suffix))
 }
 

@@ -212,8 +212,10 @@ impl<'a> Reader<'a> {
                 let is_wanting =
                     [".wants", ".requires", ".upholds"].iter().any(|suffix| name.ends_with(suffix));
                 if is_wanting {
-                    let names = self.names(&path)?;
-                    enabled.extend(names.into_iter().filter(|name| units.contains(name)));
+                    // A template is enabled as its default instance.
+                    let names = self.names(&path)?.into_iter();
+                    let names = names.flat_map(|name| [template(&name), Some(name)]).flatten();
+                    enabled.extend(names.filter(|name| units.contains(name)));
                 } else if let Some(FileState::Link(target)) = self.state(&path)? {
                     let target = target.file_name().map(|name| name.to_string_lossy().into_owned());
                     let other = target.filter(|target| *target != name && units.contains(target));

@@ -170,11 +170,13 @@ pub enum OwnerGroup {
 }
 
 impl Owner {
-    /// By `user` or `user:group`.
+    /// By `user`, `user:`, `user:group`, or `:group`, which is root's.
     #[must_use]
     pub fn read(text: &str) -> Self {
         match text.split_once(':') {
+            Some((user, "")) => Self { user: user.to_owned(), group: OwnerGroup::Primary },
             Some((user, group)) => {
+                let user = if user.is_empty() { "0" } else { user };
                 Self { user: user.to_owned(), group: OwnerGroup::Named(group.to_owned()) }
             }
             None => Self { user: text.to_owned(), group: OwnerGroup::Unsaid },

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::drafts::Draft;
 use super::{Action, Planner, Scope};
+use crate::host::FileState;
 use crate::problem::Position;
 
 /// The longest name that is taken from metadata: what fits between two dots.
@@ -35,7 +36,7 @@ pub(super) fn name(planner: &Planner<'_>) -> Option<String> {
 /// What a cloud's name for the host begins with; clouds tell whole names, and hosts have short ones.
 fn short(name: &str) -> Option<String> {
     let label = name.split_whitespace().next()?.split('.').next()?;
-    let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let cut: String = label.chars().take_while(|c| is_fine(*c)).take(MAX_LABEL).collect();
     let cut = cut.trim_matches('-');
     (!cut.is_empty() && label.chars().all(is_fine)).then(|| cut.to_owned())
@@ -43,8 +44,8 @@ fn short(name: &str) -> Option<String> {
 
 fn timezone(planner: &mut Planner<'_>, zone: &str) {
     let target = zone_file(zone);
-    if !planner.host.files.contains_key(&target) {
-        let text = format!("{} is not on this host: the time zone stays", target.display());
+    if matches!(planner.host.files.get(&target), None | Some(FileState::Other)) {
+        let text = format!("{} is no file on this host: the time zone stays", target.display());
         return planner.warn(Position::START, "timezone", text);
     }
     let path = PathBuf::from("/etc/localtime");
@@ -70,7 +71,8 @@ mod tests {
             ("host domain other", Some("host")),
             ("", None),
             (".", None),
-            ("a_b", None),
+            ("a_b.example", Some("a_b")),
+            ("a+b", None),
             (&"x".repeat(80), Some(&*"x".repeat(63))),
         ] {
             assert_eq!(short(told).as_deref(), expected, "{told}");

@@ -4,10 +4,14 @@ use super::{Action, Input, Task};
 use crate::document::Command;
 use crate::host::Host;
 
-/// Which instance this is: a cloud tells it; else it is the one that it was, or the machine.
+/// Which instance this is: a cloud tells it; else it is the one that a cloud told, or the machine.
 pub(super) fn instance_id(input: &Input<'_>, host: &Host) -> Option<String> {
     let told = input.metadata.and_then(|told| told.instance_id.clone());
-    told.or_else(|| host.memory.instance_id.clone()).or_else(|| host.machine_id.clone())
+    let (known, machine) = (host.memory.instance_id.clone(), host.machine_id.clone());
+    told.or(match host.memory.is_machine_id {
+        true => machine.or(known),
+        false => known.or(machine),
+    })
 }
 
 pub(super) fn plan(
@@ -38,6 +42,8 @@ fn script(commands: &[Command]) -> String {
     let mut lines = vec!["#!/bin/sh".to_owned(), "__failed=0".to_owned()];
     for command in commands {
         lines.push(match command {
+            // A backslash at the end goes on with nothing, and not with what is ours.
+            Command::Shell(line) if line.trim_end().ends_with('\\') => format!("{line}\n"),
             Command::Shell(line) => line.trim_end().to_owned(),
             Command::Program(words) => {
                 words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
@@ -61,6 +67,7 @@ mod tests {
     fn commands_share_a_shell_and_words_stay_words() {
         let commands = [
             Command::Shell("cd /tmp".to_owned()),
+            Command::Shell("echo a \\".to_owned()),
             Command::Program(vec!["echo".to_owned(), "it's $HOME".to_owned()]),
         ];
         let check = "__status=$?; [ $__status -eq 0 ] || __failed=$__status";
@@ -68,7 +75,7 @@ mod tests {
         assert_eq!(
             script(&commands),
             format!(
-                "#!/bin/sh\n__failed=0\ncd /tmp\n{check}\n'echo' 'it'\\''s $HOME'\n{check}\nexit $__failed\n"
+                "#!/bin/sh\n__failed=0\ncd /tmp\n{check}\necho a \\\n\n{check}\n'echo' 'it'\\''s $HOME'\n{check}\nexit $__failed\n"
             )
         );
     }

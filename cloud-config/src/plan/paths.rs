@@ -3,14 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::document::Unit;
-
-/// Suffixes of files that systemd-networkd reads.
-const NETWORK: [&str; 3] = ["network", "netdev", "link"];
-
-/// Whether a file is for systemd-networkd, and not a unit.
-pub(super) fn is_network(name: &str) -> bool {
-    NETWORK.iter().any(|suffix| name.rsplit('.').next() == Some(suffix))
-}
+pub(super) use crate::document::is_network;
 
 /// Where the file of a unit is, for good or for this boot.
 pub(super) fn unit(name: &str, runtime: bool) -> PathBuf {

@@ -35,6 +35,8 @@ pub const LOCK: &str = "/run/cloud-config/lock";
 pub struct Memory {
     /// The instance that scripts ran for.
     pub instance_id: Option<String>,
+    /// Whether that is the machine-id, which a copy of the disk has not.
+    pub is_machine_id: bool,
     /// Scripts that began, and how they ended.
     pub ran: BTreeMap<String, Ran>,
     /// What on the host is there because of a document.

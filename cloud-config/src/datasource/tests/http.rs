@@ -77,6 +77,22 @@ fn a_server_that_stays_broken_is_told_at_the_deadline() {
 }
 
 #[test]
+fn what_a_server_said_counts_more_than_that_time_ran_out() {
+    for (first, expected) in [(status(404), None), (status(503), Some("503 (tried 2 times)"))] {
+        let server = TestServer::start(&[], &[("GET /", &[first, Reply::Stall("")])]);
+        let clock = TestClock::default();
+        let http = Http::new(&clock, Duration::from_millis(250), TOTAL, Patience::Wait);
+
+        let got = http.persist(Absent::MayCome, || http.once(Method::Get, &server.url, &[]));
+
+        let expected = expected
+            .map_or(Ok(None), |told| Err(format!("{} answers with status {told}", server.url)));
+        assert_eq!(got.map_err(|error| error.to_string()), expected);
+        assert_eq!(server.asked().len(), 2);
+    }
+}
+
+#[test]
 fn a_refusal_is_not_asked_again() {
     for code in [400, 401, 403, 410, 418, 501] {
         let server = TestServer::start(&[], &[("GET /", &[status(code)])]);

@@ -56,7 +56,45 @@ pub(super) fn is_member(section: &Section) -> bool {
 
 /// The URL at which etcd is reached on its own host.
 pub(super) fn local_url(section: &Section) -> String {
-    Address::loopback(CLIENT_PORT).url(scheme(section, "cert_file"))
+    let loopback = Address::loopback(CLIENT_PORT);
+    let urls = listening(section).unwrap_or_default();
+    let local = split(&urls).find(|url| Address::read(url, CLIENT_PORT).covers(&loopback));
+    let scheme = local.and_then(|url| url.split_once("://")).map_or("http", |(scheme, _)| scheme);
+    loopback.url(scheme)
+}
+
+/// The authorities by which clients of etcd know each other, and whether clients need a certificate.
+pub(super) fn authorities(section: &Section) -> (Option<&str>, bool) {
+    let old = option(section, "ca_file");
+    let told = option(section, "client_cert_auth");
+    (option(section, "trusted_ca_file").or(old), told.map_or(old.is_some(), |told| told == "true"))
+}
+
+/// The URLs at which etcd listens for clients, that of the loopback among them; `None` if nothing is
+/// said of them.
+fn listening(section: &Section) -> Option<String> {
+    let scheme = scheme(section, "cert_file");
+    let (urls, ports) = match option(section, "listen_client_urls") {
+        Some(urls) => (urls.to_owned(), vec![CLIENT_PORT]),
+        None => match (option(section, "addr"), option(section, "bind_addr")) {
+            // etcd itself would listen without the certificate.
+            (None, None) if scheme == "https" => (String::new(), vec![CLIENT_PORT]),
+            (None, None) => return None,
+            (_, bound) => {
+                let advertised = advertised(section);
+                let port = advertised.port();
+                let bound = bound.map_or(advertised, |bound| Address::read(bound, port));
+                let bound = bound.listening();
+                (bound.url(scheme), vec![bound.port(), CLIENT_PORT])
+            }
+        },
+    };
+    Some(with_loopback(&urls, &ports, scheme))
+}
+
+/// The address of etcd 0.4 that clients are told.
+fn advertised(section: &Section) -> Address {
+    Address::read(option(section, "addr").unwrap_or("127.0.0.1"), OLD_CLIENT_PORT)
 }
 
 fn option<'a>(section: &'a Section, name: &str) -> Option<&'a str> {
@@ -96,25 +134,16 @@ impl<'a> Etcd<'a> {
     }
 
     fn clients(&mut self) {
+        let Some(urls) = listening(self.section) else { return };
         let scheme = scheme(self.section, "cert_file");
-        let addr = self.option("addr");
-        let bound = self.option("bind_addr");
-        let advertised = Address::read(addr.unwrap_or("127.0.0.1"), OLD_CLIENT_PORT);
-        let is_old = addr.is_some() || bound.is_some();
-        if is_old && self.option("advertise_client_urls").is_none() {
-            self.variables.set("ETCD_ADVERTISE_CLIENT_URLS", &advertised.url(scheme));
+        let is_old = self.option("addr").is_some() || self.option("bind_addr").is_some();
+        let is_listed = self.option("listen_client_urls").is_some();
+        if self.option("advertise_client_urls").is_none() && (is_old || !is_listed) {
+            let address =
+                if is_old { advertised(self.section) } else { Address::loopback(CLIENT_PORT) };
+            self.variables.set("ETCD_ADVERTISE_CLIENT_URLS", &address.url(scheme));
         }
-        let (urls, ports) = match self.option("listen_client_urls") {
-            Some(urls) => (urls.to_owned(), vec![CLIENT_PORT]),
-            None if is_old => {
-                let port = advertised.port();
-                let bound = bound.map_or(advertised, |bound| Address::read(bound, port));
-                let bound = bound.listening();
-                (bound.url(scheme), vec![bound.port(), CLIENT_PORT])
-            }
-            None => return,
-        };
-        self.variables.set("ETCD_LISTEN_CLIENT_URLS", &with_loopback(&urls, &ports, scheme));
+        self.variables.set("ETCD_LISTEN_CLIENT_URLS", &urls);
     }
 
     fn peers(&mut self) {

@@ -14,7 +14,7 @@ pub use fate::{ETCD, ETCD2, Fate};
 pub(super) use image::{flannel_options, oem_release, update_conf};
 
 use crate::document::{CoreOs, Section};
-use crate::problem::Problem;
+use crate::problem::{Position, Problem};
 use environment::Variables;
 
 /// Follows what is said about reboots.
@@ -66,7 +66,9 @@ pub(super) fn drop_ins(coreos: &CoreOs) -> (Vec<Generated>, Vec<Problem>) {
             warnings.extend(told);
         }
     }
-    add("fleet.service", &coreos.fleet, fleet(coreos));
+    let (variables, told) = fleet(coreos);
+    add("fleet.service", &coreos.fleet, variables);
+    warnings.extend(told);
     add(LOCKSMITH, &coreos.locksmith, locksmith(&coreos.locksmith));
     (generated, warnings)
 }
@@ -78,19 +80,32 @@ pub fn warnings(coreos: &CoreOs) -> Vec<Problem> {
 }
 
 /// fleetd uses the etcd that the document configures, unless it says otherwise.
-fn fleet(coreos: &CoreOs) -> Variables {
+fn fleet(coreos: &CoreOs) -> (Variables, Option<Problem>) {
     let mut variables = Variables::of_section("FLEET", &coreos.fleet);
     let says = |option| coreos.fleet.options.iter().any(|(known, _)| *known == option);
     let members = [&coreos.etcd, &coreos.etcd2];
     let member =
         members.into_iter().find(|section| section.position.is_some() && etcd::is_member(section));
-    if let Some(member) = member
-        && !says("etcd_servers")
-        && !says("store")
-    {
-        variables.set("FLEET_ETCD_SERVERS", &etcd::local_url(member));
+    let Some(member) = member.filter(|_| !says("etcd_servers") && !says("store")) else {
+        return (variables, None);
+    };
+    let url = etcd::local_url(member);
+    variables.set("FLEET_ETCD_SERVERS", &url);
+    if !url.starts_with("https:") {
+        return (variables, None);
     }
-    variables
+    let (authorities, needs_certificate) = etcd::authorities(member);
+    if let Some(file) = authorities.filter(|_| !says("etcd_cafile")) {
+        variables.set("FLEET_ETCD_CAFILE", file);
+    }
+    let lacks = needs_certificate && !says("etcd_certfile");
+    let warning = lacks.then(|| {
+        let text = "etcd asks its clients for a certificate: name one for fleetd here, and its key in \
+                    `etcd_keyfile`";
+        let position = coreos.fleet.position.or(member.position).unwrap_or(Position::START);
+        Problem::warning(position, "coreos.fleet.etcd_certfile", text)
+    });
+    (variables, warning)
 }
 
 fn locksmith(section: &Section) -> Variables {

@@ -143,6 +143,56 @@ fn certificates_make_urls_secure() {
 }
 
 #[test]
+fn fleet_speaks_to_etcd_as_it_listens_on_the_loopback() {
+    let (insecure, secure) = ("http://127.0.0.1:2379", "https://127.0.0.1:2379");
+    for (options, url, listening) in [
+        (
+            vec![
+                ("cert_file", "/c"),
+                ("listen_client_urls", "https://10.0.0.1:2379,http://127.0.0.1:2379"),
+            ],
+            insecure,
+            "https://10.0.0.1:2379,http://127.0.0.1:2379",
+        ),
+        (
+            vec![("cert_file", "/c"), ("listen_client_urls", "https://10.0.0.1:2379")],
+            secure,
+            "https://10.0.0.1:2379,https://127.0.0.1:2379",
+        ),
+        (vec![("listen_client_urls", "https://0.0.0.0:2379")], secure, "https://0.0.0.0:2379"),
+        (vec![("cert_file", "/c"), ("peer_addr", "10.0.0.1")], secure, secure),
+        (vec![("name", "x")], insecure, ""),
+    ] {
+        let coreos = CoreOs { etcd2: section(&options), ..CoreOs::default() };
+
+        let (generated, warnings) = drop_ins(&coreos);
+
+        let etcd = content(&generated, "etcd2.service");
+        let line = format!("\"ETCD_LISTEN_CLIENT_URLS={listening}\"");
+        assert_eq!(etcd.contains(&line), !listening.is_empty(), "{etcd}");
+        assert_eq!(
+            content(&generated, "fleet.service"),
+            format!("[Service]\nEnvironment=\"FLEET_ETCD_SERVERS={url}\"\n")
+        );
+        assert_eq!(told(&warnings), [""; 0]);
+    }
+}
+
+#[test]
+fn fleet_knows_etcds_authorities_and_is_asked_for_a_certificate() {
+    let options = [("cert_file", "/c"), ("trusted_ca_file", "/ca"), ("client_cert_auth", "true")];
+    let etcd2 = section(&options);
+
+    let (generated, warnings) = drop_ins(&CoreOs { etcd2: etcd2.clone(), ..CoreOs::default() });
+
+    let fleet = content(&generated, "fleet.service");
+    assert!(fleet.contains("FLEET_ETCD_CAFILE=/ca\""), "{fleet}");
+    assert_eq!(warnings[0].path, "coreos.fleet.etcd_certfile");
+    let fleet = section(&[("etcd_certfile", "/f"), ("etcd_keyfile", "/k")]);
+    assert_eq!(told(&drop_ins(&CoreOs { etcd2, fleet, ..CoreOs::default() }).1), [""; 0]);
+}
+
+#[test]
 fn an_election_takes_five_heartbeats() {
     for (options, heartbeat, election, warns) in [
         (vec![("peer_heartbeat_interval", "50")], Some("50"), None, false),

@@ -1,3 +1,4 @@
+mod host;
 mod model;
 mod properties;
 
@@ -373,30 +374,17 @@ fn a_plan_shows_what_changes_in_a_file() {
 }
 
 #[test]
-fn a_group_that_is_there_before_its_user_is_the_users() {
-    for text in [
-        "users: [{name: joe}, {name: ann, groups: [joe]}]\n",
-        "groups: joe\nusers: [{name: joe}]\n",
-        "users: [{name: joe}, {name: ann, primary_group: joe}]\n",
-    ] {
-        let host = after(&bare(), &of(text, &bare()));
+fn a_copy_of_a_disk_is_another_instance_unless_a_cloud_says_which() {
+    let read = document("runcmd: [date]\n");
+    let told = Metadata { instance_id: Some("i-1".to_owned()), ..Metadata::default() };
 
-        let joe = &host.accounts.users["joe"];
-        assert_eq!(joe.gid, host.accounts.groups["joe"].gid, "{text}");
-    }
-    let host = after(&bare(), &of("groups: core\nssh_authorized_keys: [ssh-rsa k]\n", &bare()));
-    assert_eq!(host.accounts.users["core"].gid, host.accounts.groups["core"].gid);
-}
+    for (metadata, expected) in [(None, vec!["run runcmd"]), (Some(&told), vec![])] {
+        let first = bare();
+        let mut copy = after(&first, &planned(&read, metadata, &first));
+        copy.machine_id = Some("4567".to_owned());
 
-#[test]
-fn lines_are_added_once() {
-    let text = "write_files:\n  - {path: /etc/l, content: a, append: true}\n  \
-                - {path: /etc/l, content: b, append: true}\n";
-    let mut host = bare();
-    host.files.insert("/etc/l".into(), regular("old", 0o644));
-
-    for _ in 0..3 {
-        host = after(&host, &of(text, &host));
-        assert_eq!(content(&host, "/etc/l"), "old\na\nb");
+        assert_eq!(words(&planned(&read, metadata, &copy)), expected);
+        // By hand, without asking the cloud.
+        assert_eq!(words(&planned(&read, None, &copy)), expected);
     }
 }

@@ -28,6 +28,9 @@ pub(super) fn after(host: &Host, plan: &Plan) -> Host {
     if plan.instance_id != host.memory.instance_id {
         host.memory.ran.clear();
     }
+    if plan.instance_id != host.memory.instance_id {
+        host.memory.is_machine_id = plan.instance_id == host.machine_id;
+    }
     host.memory.instance_id.clone_from(&plan.instance_id);
     for action in &plan.actions {
         if let Action::Run(task) = action {
