@@ -161,7 +161,8 @@ fn visit(
         if machine.primary_ip.is_empty() {
             return Err(CommandError::failed("Could not determine address of machine."));
         }
-        let address = Address { host: machine.primary_ip.clone(), port: args.ssh_port };
+        let address = Address::of_machine(&machine.primary_ip, args.ssh_port)
+            .map_err(|error| CommandError::doing("Error", error))?;
         let machine = legend::short(&machine.id, Some(&machine.primary_ip));
         programs.push(Program { machine, line: ssh.visit(&address, &visit) });
     }

@@ -138,7 +138,8 @@ impl Map {
         let host = self.addresses.of(machine).ok_or_else(|| {
             CommandError::failed(format!("Could not determine address of machine {machine}."))
         })?;
-        Ok(Place::There(Address { host: host.to_owned(), port: self.port }))
+        let address = Address::of_machine(host, self.port);
+        address.map(Place::There).map_err(|error| CommandError::doing("Error", error))
     }
 
     /// Gives the programs that have these words, one for each machine.

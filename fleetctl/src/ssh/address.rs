@@ -22,6 +22,17 @@ pub(crate) struct AddressError {
     text: String,
 }
 
+impl Address {
+    /// Takes what a machine says of itself: on its way through a tunnel ssh gives it to a shell.
+    pub(crate) fn of_machine(host: &str, port: u16) -> Result<Self, AddressError> {
+        let is_plain = |c: char| c.is_alphanumeric() || ".:-_%".contains(c);
+        if host.is_empty() || host.starts_with('-') || !host.chars().all(is_plain) {
+            return Err(AddressError { text: host.to_owned() });
+        }
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
 impl FromStr for Address {
     type Err = AddressError;
 
@@ -85,5 +96,16 @@ mod tests {
         `[a` is no address; write HOST or HOST:PORT
         `-oX` is no address; write HOST or HOST:PORT
         "#);
+    }
+
+    #[test]
+    fn a_machine_cannot_say_more_than_an_address() {
+        let told = |host| Address::of_machine(host, 22).map(|address| address.to_string()).ok();
+        for host in ["10.0.0.1", "fe80::1%eth0", "node-1.example.org"] {
+            assert_eq!(told(host).as_deref(), Some(host));
+        }
+        for host in ["", "-oX", "a b", "'$(id)'", "a;id", "`id`"] {
+            assert_eq!(told(host), None);
+        }
     }
 }
