@@ -13,7 +13,8 @@ mod document;
 mod key;
 
 use document::{
-    Assignment, Hold, Leader, Machine, Member, MetadataOverlay, Placed, State, Unit, decode, encode,
+    Assignment, Hold, Leader, Machine, Member, MetadataOverlay, Placed, Seeded, State, Unit, decode,
+    encode,
 };
 use key::KeyPrefix;
 use libfuzzer_sys::fuzz_target;
@@ -38,6 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     read_back::<State>(value);
     read_back::<Leader>(value);
     read_back::<Hold>(value);
+    read_back::<Seeded>(value);
 });
 
 fn read_back<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(value: &[u8]) {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::EngineSettings;
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, random_jitter};
 use crate::log::chain;
 use crate::registry::document::{Leader, decode, encode};
 use crate::registry::follow::{Follower, Update};
@@ -61,11 +61,13 @@ impl Seat {
     pub(super) fn note(&mut self, update: Update, ttl: Duration, now: Instant) {
         match update {
             Update::Listed(snapshot) => {
-                self.is_known = true;
                 match snapshot.entries.first() {
                     Some(entry) => self.taken(entry, now),
-                    None => self.vacated(ttl, now),
+                    // Nobody saw when it went.
+                    None if self.leader.take().is_some() || !self.is_known => self.vouched = None,
+                    None => {}
                 }
+                self.is_known = true;
             }
             Update::Changed { events, .. } => {
                 for event in events {
@@ -86,7 +88,7 @@ impl Seat {
         let machine = match decode::<Leader>(&entry.value) {
             Ok(leader) => Some(leader.machine),
             Err(error) => {
-                warn!(error = %chain(&error), reason = entry.key, "Cannot read who leads");
+                warn!(error = %chain(&error), key = entry.key, "Cannot read who leads");
                 None
             }
         };
@@ -136,7 +138,7 @@ pub(super) async fn win<S: Store>(
                     Err(StoreError::Doubted(_)) => return None,
                     Err(error) => {
                         debug!(error = %chain(&error), "Cannot take the lead; trying again");
-                        not_before = Instant::now() + RETRY.delay(failures, 0.0);
+                        not_before = Instant::now() + RETRY.delay(failures, random_jitter());
                         failures = failures.saturating_add(1);
                     }
                 }
@@ -236,5 +238,57 @@ pub(super) async fn resign<S: Store>(store: &S, key: Option<String>, term: Term)
         Ok(Ok(())) => info!("Gave up the lead"),
         Ok(Err(error)) => debug!(error = %chain(&error), "The lead runs out by itself"),
         Err(_) => debug!("The lead runs out by itself"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{ClusterId, Snapshot};
+
+    const TTL: Duration = Duration::from_secs(5);
+
+    fn listed(leader: Option<&str>) -> Update {
+        let entry = leader.map(|id| KeyValue {
+            key: "/fleet/engine/leader".to_owned(),
+            value: encode(&Leader { machine: id.parse().unwrap() }),
+            create_revision: Revision(7),
+            mod_revision: Revision(7),
+            lease: Some(LeaseId(1)),
+        });
+        let entries = entry.into_iter().collect();
+        Update::Listed(Snapshot { cluster: ClusterId(1), revision: Revision(9), entries })
+    }
+
+    fn gone() -> Update {
+        let key = "/fleet/engine/leader".to_owned();
+        let events = vec![Event::Delete { key, revision: Revision(9) }];
+        Update::Changed { revision: Revision(9), events }
+    }
+
+    fn unreachable() -> Update {
+        let endpoints = "nowhere".to_owned();
+        Update::Unreachable(StoreError::Unavailable { endpoints, source: "refused".into() })
+    }
+
+    /// Whom a standby engine vouches for that was told these things, each long after the last.
+    fn vouched(updates: impl IntoIterator<Item = Update>) -> Option<String> {
+        let mut seat = Seat::default();
+        let mut now = Instant::now();
+        for update in updates {
+            seat.note(update, TTL, now);
+            now += 2 * TTL;
+        }
+        assert!(seat.is_empty());
+        seat.vouched.map(|id| id.as_str().to_owned())
+    }
+
+    #[test]
+    fn only_a_leader_that_was_watched_until_it_went_is_vouched_for() {
+        assert_eq!(vouched([listed(Some("a")), gone()]).as_deref(), Some("a"));
+        assert_eq!(vouched([listed(Some("a")), gone(), listed(None)]).as_deref(), Some("a"));
+        assert_eq!(vouched([listed(Some("a")), unreachable(), listed(None)]), None);
+        assert_eq!(vouched([listed(Some("a")), gone(), unreachable(), listed(None)]), None);
+        assert_eq!(vouched([listed(Some("a")), listed(None)]), None);
     }
 }

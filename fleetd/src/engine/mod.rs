@@ -8,6 +8,8 @@ mod leading;
 mod note;
 pub mod presence;
 #[cfg(test)]
+mod spy;
+#[cfg(test)]
 mod tests;
 
 use std::pin::Pin;

@@ -50,6 +50,8 @@ impl Noting<'_> {
         let shown = self.mirror.hold.as_ref().map(|hold| &hold.document.machines);
         let machines = presence.storm();
         if machines == shown.unwrap_or(&BTreeSet::new()) {
+            // One that was to be taken back, and was not: whoever deletes it now is an operator.
+            presence.uphold();
             return;
         }
         self.expect(&Key::Hold);

@@ -1,10 +1,9 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use fleet_units::UnitName;
-use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout_at};
 
+use super::spy::{Fault, Spy};
 use super::*;
 use crate::placement::testing::{World, machine, unit};
 use crate::registry::document::{Assignment, Leader, MetadataOverlay, Phase, Placed, Standing};
@@ -470,95 +469,4 @@ async fn a_leader_that_plans_no_more_gives_up_the_lead() {
     stage.until("resignation", |mirror| mirror.leader.is_none().then_some(())).await;
 
     assert!(halted.elapsed() < TTL, "{:?}", halted.elapsed());
-}
-
-/// What goes wrong with a write of the planner.
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    /// It is carried out only when the test says so, whoever still waits for it.
-    Late,
-    /// It is carried out, and nobody hears of it.
-    Unanswered,
-}
-
-/// A store that notes what is listed, and fails as it is told.
-#[derive(Clone, Debug)]
-struct Spy {
-    store: EmbeddedStore,
-    seen: Arc<std::sync::Mutex<Vec<Selection>>>,
-    faults: Arc<std::sync::Mutex<Vec<Fault>>>,
-    late: Arc<Notify>,
-    go: Arc<Notify>,
-    outcomes: mpsc::Sender<Commit>,
-    outcome: Arc<tokio::sync::Mutex<mpsc::Receiver<Commit>>>,
-    tasks: TaskTracker,
-}
-
-impl Spy {
-    fn on(store: &EmbeddedStore, faults: impl IntoIterator<Item = Fault>) -> Self {
-        let (outcomes, outcome) = mpsc::channel(1);
-        Self {
-            store: store.clone(),
-            seen: Arc::default(),
-            faults: Arc::new(std::sync::Mutex::new(faults.into_iter().collect())),
-            late: Arc::default(),
-            go: Arc::default(),
-            outcomes,
-            outcome: Arc::new(tokio::sync::Mutex::new(outcome)),
-            tasks: TaskTracker::new(),
-        }
-    }
-}
-
-impl Store for Spy {
-    async fn range(
-        &self,
-        selection: &Selection,
-        at: Option<Revision>,
-    ) -> Result<Snapshot, StoreError> {
-        self.seen.lock().unwrap().push(selection.clone());
-        self.store.range(selection, at).await
-    }
-
-    async fn commit(&self, transaction: Transaction) -> Result<Commit, StoreError> {
-        let is_plan = transaction.writes.len() > 1;
-        let fault = if is_plan { self.faults.lock().unwrap().pop() } else { None };
-        match fault {
-            None => self.store.commit(transaction).await,
-            Some(Fault::Unanswered) => {
-                self.store.commit(transaction).await?;
-                let (endpoints, source) = ("nowhere".to_owned(), "lost".into());
-                Err(StoreError::OutcomeUnknown { endpoints, source })
-            }
-            Some(Fault::Late) => {
-                let Self { store, go, outcomes, .. } = self.clone();
-                self.tasks.spawn(async move {
-                    go.notified().await;
-                    outcomes.send(store.commit(transaction).await.unwrap()).await.unwrap();
-                });
-                self.late.notify_one();
-                std::future::pending().await
-            }
-        }
-    }
-
-    fn watch(&self, selection: &Selection, from: Revision) -> crate::store::Watch {
-        self.store.watch(selection, from)
-    }
-
-    async fn grant(&self, ttl: Duration) -> Result<crate::store::Grant, StoreError> {
-        self.store.grant(ttl).await
-    }
-
-    async fn keep_alive(&self, lease: LeaseId) -> Result<crate::store::KeepAlive, StoreError> {
-        self.store.keep_alive(lease).await
-    }
-
-    async fn remaining(&self, lease: LeaseId) -> Result<Option<Duration>, StoreError> {
-        self.store.remaining(lease).await
-    }
-
-    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
-        self.store.revoke(lease).await
-    }
 }

@@ -227,11 +227,18 @@ pub fn encode<T: Serialize>(document: &T) -> Vec<u8> {
 ///
 /// Says whether it is newer than this build, or garbage.
 pub fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, DocumentError> {
-    let Versioned { version } = serde_json::from_slice(value).map_err(DocumentError::Garbage)?;
-    if version > VERSION {
-        return Err(DocumentError::Newer(version));
-    }
+    check_version(value)?;
     serde_json::from_slice(value).map_err(DocumentError::Garbage)
+}
+
+/// Reads the version of a stored document, whatever its type.
+///
+/// # Errors
+///
+/// Says whether it is newer than this build, or garbage.
+pub fn check_version(value: &[u8]) -> Result<(), DocumentError> {
+    let Versioned { version } = serde_json::from_slice(value).map_err(DocumentError::Garbage)?;
+    if version > VERSION { Err(DocumentError::Newer(version)) } else { Ok(()) }
 }
 
 #[cfg(test)]

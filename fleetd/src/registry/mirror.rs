@@ -7,7 +7,7 @@ use fleet_units::{MachineId, UnitName};
 
 use super::document::{
     Assignment, DocumentError, Hold, Leader, Machine, Member, MetadataOverlay, Placed, State, Unit,
-    decode,
+    check_version, decode,
 };
 use super::key::{Key, KeyPrefix};
 use crate::store::{Event, KeyValue, LeaseId, Revision, Snapshot};
@@ -151,7 +151,8 @@ impl Mirror {
         let key = self.prefix.decode(&text);
         let stored = Raw { value, created: create_revision, modified: mod_revision, lease };
         let outcome = match key.clone() {
-            None => Err(UnreadableError::UnknownKey),
+            // A newer fleet has keys that this one does not know.
+            None => Err(newer(&stored).err().map_or(UnreadableError::UnknownKey, Into::into)),
             Some(key) => self.put_decoded(key, &stored).map_err(UnreadableError::Document),
         };
         match outcome {
@@ -184,7 +185,7 @@ impl Mirror {
             }
             Key::Leader => self.leader = Some(raw.decode()?),
             Key::Hold => self.hold = Some(raw.decode()?),
-            Key::Settings | Key::Seeded(_) => {}
+            Key::Settings | Key::Seeded(_) => newer(raw)?,
         }
         Ok(())
     }
@@ -227,6 +228,14 @@ impl Raw {
             modified: self.modified,
             lease: self.lease,
         })
+    }
+}
+
+/// Fails for the document of a newer fleet, and for nothing else.
+fn newer(raw: &Raw) -> Result<(), DocumentError> {
+    match check_version(&raw.value) {
+        Err(error @ DocumentError::Newer(_)) => Err(error),
+        Ok(()) | Err(DocumentError::Garbage(_)) => Ok(()),
     }
 }
 
@@ -321,5 +330,19 @@ mod tests {
             unreadable.error.to_string(),
             "no key of fleet: remove it, or use another etcd_key_prefix"
         );
+    }
+
+    #[test]
+    fn what_a_newer_fleet_wrote_is_told_as_that_under_any_key() {
+        let keys = ["engine/next", "engine/settings", "seeded/a.service", "units/a.service"];
+        let entries = keys.map(|key| entry(key, br#"{"version":2}"#, 5));
+
+        let mirror = mirror(entries.to_vec());
+
+        let found = mirror.unreadable.iter();
+        let found: Vec<_> = found.map(|(key, it)| (key.as_str(), it.error.to_string())).collect();
+        let newer = "document version 2 is newer than this fleetd reads (version 1): upgrade it";
+        let full = keys.map(|key| format!("{PREFIX}/{key}"));
+        assert_eq!(found, full.each_ref().map(|key| (key.as_str(), newer.to_owned())));
     }
 }

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::document::{
-    Assignment, Hold, JobState, Leader, Machine, Member, MetadataOverlay, Phase, Placed, Standing,
-    State, Unit, decode, encode,
+    Assignment, Hold, JobState, Leader, Machine, Member, MetadataOverlay, Phase, Placed, Seeded,
+    Standing, State, Unit, decode, encode,
 };
 use super::key::{Key, KeyPrefix};
 use super::mirror::Mirror;
@@ -109,6 +109,7 @@ fn of_a_unit() -> impl Strategy<Value = Document> {
                 stored(State { uid, observed, hash, current, load, active, sub, job, problem })
             }
         ),
+        prop::option::of(hash()).prop_map(|hash| stored(Seeded { hash })),
     ]
 }
 
@@ -130,7 +131,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn key() -> impl Strategy<Value = String> {
-    let kinds = "(members|machines|metadata|units|placed|schedule|states|engine|else)";
+    let kinds = "(members|machines|metadata|units|placed|schedule|states|seeded|engine|else)";
     let name = "(m1|a\\.service|m1/a\\.service|leader|hold|settings|[a-z/]{0,3})";
     (kinds, name).prop_map(|(kind, name)| format!("/fleet/{kind}/{name}"))
 }
@@ -153,6 +154,7 @@ proptest! {
             decode::<State>(&value).err(),
             decode::<Leader>(&value).err(),
             decode::<Hold>(&value).err(),
+            decode::<Seeded>(&value).err(),
         ];
         for error in outcomes.into_iter().flatten() {
             prop_assert!(!error.to_string().is_empty());
@@ -182,7 +184,7 @@ proptest! {
             let unreadable = mirror.unreadable.get(text).map(|unreadable| unreadable.modified);
             match prefix.decode(text) {
                 // Nobody reads these yet.
-                Some(Key::Settings) => {}
+                Some(Key::Settings | Key::Seeded(_)) => {}
                 Some(key) => prop_assert_eq!(mirror.modified(&key), *revision, "{}", text),
                 None => prop_assert_eq!(unreadable, Some(*revision), "{}", text),
             }

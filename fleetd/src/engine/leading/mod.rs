@@ -2,6 +2,7 @@
 
 mod aside;
 mod figures;
+mod log;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use self::aside::Aside;
 use self::figures::Figures;
+use self::log::log_landed;
 use super::EngineSettings;
 use super::note::note;
 use super::presence::Presence;
@@ -115,6 +117,8 @@ pub(super) struct Leading {
     figures: Figures,
     /// Unreadable keys that were logged, with their revisions.
     reported: BTreeSet<(String, Revision)>,
+    /// Why the store refuses a note, as it was logged.
+    refused_note: Option<String>,
 }
 
 impl Leading {
@@ -147,6 +151,7 @@ impl Leading {
             handled: now,
             figures: Figures::default(),
             reported: BTreeSet::new(),
+            refused_note: None,
         }
     }
 
@@ -250,6 +255,7 @@ impl Leading {
                 self.written.extend(landed(&packet.transaction, revision));
                 self.awaited = Some((revision, now + COMMIT_LAG));
                 self.failures = 0;
+                self.refused_note = None;
             }
             Ok(Commit::Refused(revision)) => {
                 debug!(%revision, "The registry has changed; planning again");
@@ -259,6 +265,7 @@ impl Leading {
                 self.fail(now);
             }
             Err(error @ StoreError::Refused(_)) => {
+                self.figures.failed(&packet);
                 self.drop_plan();
                 self.suspect(&packet, &error, now);
                 self.fail(now);
@@ -283,6 +290,9 @@ impl Leading {
             self.is_careful = true;
             warn!(error = %chain(error), "The store refuses a transaction; trying smaller ones");
             return;
+        }
+        if packet.decisions.is_empty() {
+            self.log_refused_note(chain(error));
         }
         for unit in packet.decisions.iter().map(Decision::unit) {
             warn!(%unit, error = %chain(error), "The store refuses what concerns the unit; setting it aside for a minute");
@@ -398,44 +408,5 @@ impl Leading {
         };
         let mut unreadable = self.mirror.unreadable.iter();
         unreadable.find(|(_, document)| newer(&document.error)).map(|(key, _)| key.clone())
-    }
-
-    fn log_unreadable(&mut self) {
-        for (key, document) in &self.mirror.unreadable {
-            if self.reported.insert((key.clone(), document.modified)) {
-                let reason = chain(&document.error);
-                warn!(key, reason, "Ignoring what cannot be read; all that it speaks of stays");
-            }
-        }
-    }
-
-    fn log_storm(&self, before: &BTreeSet<MachineId>) {
-        let storm = self.presence.storm();
-        if before.is_empty() && !storm.is_empty() {
-            let machines: Vec<_> = storm.iter().map(MachineId::as_str).collect();
-            warn!(
-                reason = machines.join(" "),
-                "Most machines vanished at once: units stay where they are until they return"
-            );
-        } else if !before.is_empty() && storm.is_empty() {
-            info!("No storm any more: units of lost machines move again");
-        }
-    }
-}
-
-fn log_landed(decision: &Decision) {
-    match decision {
-        Decision::Place { unit, machine } => info!(%unit, %machine, "Scheduled unit"),
-        Decision::Move { unit, from, to } => {
-            info!(%unit, machine = %to, reason = %format_args!("machine {from} is lost"), "Moved unit");
-        }
-        Decision::PlaceGlobal { unit, machine } => {
-            info!(%unit, %machine, "Scheduled global unit");
-        }
-        Decision::Update { unit, machine } => info!(%unit, %machine, "Updated unit"),
-        Decision::Release { unit, machine, reason } => {
-            info!(%unit, %machine, %reason, "Released unit");
-        }
-        Decision::Forget { unit } => info!(%unit, "Forgot the place of a unit"),
     }
 }

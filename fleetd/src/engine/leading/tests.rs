@@ -1,4 +1,5 @@
 use super::*;
+use crate::metrics::Metrics;
 use crate::placement::testing::{World, machine};
 use crate::registry::document::Member;
 use crate::store;
@@ -164,6 +165,53 @@ fn a_machine_that_is_lost_without_any_change_makes_its_units_move() {
 
 fn refused_for_good() -> Event {
     Event::Committed(Err(StoreError::Refused("too large".into())))
+}
+
+#[test]
+fn a_note_that_the_store_refuses_is_counted_and_told_once() {
+    let mut world = World::with_machines("abc");
+    let metrics = Metrics::default();
+    let mut desk = Desk::new(&world);
+    desk.leading = desk.leading.observed_by(metrics.engine.clone());
+    desk.list(&world, 0);
+    world.vanish("b");
+    desk.list(&world, 1_000);
+    assert!(matches!(desk.handle(Event::Tick, 1_500), Reaction::Commit(_)));
+    for millis in [10_000, 20_000] {
+        desk.handle(refused_for_good(), millis);
+        desk.handle(Event::Tick, millis + 5_000);
+    }
+
+    let counted = "fleet_engine_reconcile_failure_count_total{type=\"run\"} 2\n";
+    assert!(metrics.text().unwrap().contains(counted));
+    let told = "the store refuses the request: too large".to_owned();
+    assert_eq!(desk.leading.refused_note, Some(told));
+}
+
+#[test]
+fn an_operator_ends_a_storm_that_came_back_while_its_hold_was_taken_back() {
+    let hold = Key::Hold;
+    let mut world = World::with_machines("abcde");
+    let mut desk = Desk::new(&world);
+    desk.list(&world, 0);
+    ["a", "b", "c"].iter().for_each(|id| world.vanish(id));
+    let Reaction::Commit(note) = desk.list(&world, 1_000) else { panic!("no hold") };
+    let landed = Event::Committed(Ok(world.commit(note)));
+    desk.handle(landed, 1_010);
+    desk.list(&world, 1_020);
+    world.appear("b", "");
+    let Reaction::Commit(note) = desk.list(&world, 2_000) else { panic!("hold stays") };
+    assert!(note.writes.contains(&store::Write::Delete(world.prefix.encode(&hold))));
+    // It goes again before that lands.
+    world.vanish("b");
+    desk.handle(refused(&world), 2_010);
+    desk.list(&world, 2_200);
+    assert_eq!(desk.leading.presence.storm().len(), 3);
+
+    world.delete(&hold);
+    desk.list(&world, 3_000);
+
+    assert_eq!(desk.leading.presence.storm().len(), 0);
 }
 
 #[test]

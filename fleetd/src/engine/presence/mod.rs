@@ -14,7 +14,7 @@ use fleet_units::MachineId;
 use tokio::time::Instant;
 
 use crate::plan::Outlook;
-use crate::registry::document::Standing;
+use crate::registry::document::{Member, Standing};
 use crate::registry::key::Key;
 use crate::registry::mirror::Mirror;
 use crate::store::Revision;
@@ -132,7 +132,8 @@ impl Presence {
             None => (now, Evidence::Unknown),
         };
         let member = mirror.members.get(id).map(|member| &member.document);
-        let member = member.filter(|member| member.standing != Standing::Leaving);
+        let went = |member: &&Member| matches!(member.standing, Standing::Leaving | Standing::Left);
+        let member = member.filter(|member| !went(member));
         let counts = member.is_some_and(|member| match evidence {
             Evidence::Seen | Evidence::Storm => true,
             // A member that was away before anybody looked, and has nothing to lose, may be long
@@ -211,6 +212,11 @@ impl Presence {
         self.withdrawn = self.shown;
     }
 
+    /// Takes note that the hold which the registry shows is to stay.
+    pub const fn uphold(&mut self) {
+        self.withdrawn = None;
+    }
+
     fn lost_at(&self, sight: &Sight) -> Option<Instant> {
         self.confirmed_at(sight).map(|confirmed| confirmed + self.grace)
     }
@@ -236,11 +242,7 @@ fn expected(mirror: &Mirror) -> BTreeSet<&MachineId> {
 
 /// A presence that cannot be read is one.
 fn is_present(mirror: &Mirror, id: &MachineId) -> bool {
-    mirror.machines.contains_key(id)
-        || mirror
-            .unreadable
-            .values()
-            .any(|unreadable| unreadable.key.as_ref() == Some(&Key::Machine(id.clone())))
+    mirror.machines.contains_key(id) || mirror.is_unreadable(&Key::Machine(id.clone()))
 }
 
 fn holds_units(mirror: &Mirror, id: &MachineId) -> bool {

@@ -204,16 +204,20 @@ fn a_storm_ends_when_an_operator_strikes_its_machines_from_the_members() {
 
 #[test]
 fn machines_that_leave_in_order_make_no_storm() {
-    let mut world = World::with_machines("abc");
-    let mut court = Court::new(None, Duration::ZERO);
-    court.observe(&world, 0);
-    for id in ["a", "b"] {
-        world.stand(id, Standing::Leaving);
-        world.vanish(id);
-    }
-    court.observe(&world, 1_000);
+    for standing in [Standing::Leaving, Standing::Left] {
+        let mut world = World::with_machines("abc");
+        let mut court = Court::new(None, Duration::ZERO);
+        court.observe(&world, 0);
+        for (id, name) in [("a", "one.service"), ("b", "two.service")] {
+            world.launch(name, "");
+            world.hold(id, name);
+            world.stand(id, standing);
+            world.vanish(id);
+        }
+        court.observe(&world, 1_000);
 
-    assert_eq!(court.verdict(1_500), lost("ab"));
+        assert_eq!(court.verdict(1_500), lost("ab"), "{standing:?}");
+    }
 }
 
 #[test]

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use etcd_client::proto::{PbEvent, PbKeyValue};
-use etcd_client::{Compare as EtcdCompare, CompareOp, PutOptions, ResponseHeader, Txn, TxnOp};
+use etcd_client::{
+    Compare as EtcdCompare, CompareOp, Error, PutOptions, ResponseHeader, Txn, TxnOp,
+};
 
+use super::fault::LEASE_GONE;
 use crate::store::{
     ClusterId, Compare, Event, KeyValue, LeaseId, Revision, Selection, Transaction, Write,
 };
@@ -98,6 +101,14 @@ pub(super) fn time_to_live(seconds: i64) -> Option<Duration> {
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
+/// What a lease has that was kept alive. Of one that is gone etcd says that it has 0 seconds, and
+/// etcd-client looks at the first answer only.
+pub(super) fn renewed(seconds: i64) -> Result<Duration, Error> {
+    time_to_live(seconds)
+        .filter(|ttl| !ttl.is_zero())
+        .ok_or_else(|| Error::LeaseKeepAliveError(LEASE_GONE.to_owned()))
+}
+
 fn text(key: Vec<u8>) -> String {
     String::from_utf8(key)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
@@ -105,6 +116,7 @@ fn text(key: Vec<u8>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fault::{Failure, Fault};
     use super::*;
 
     #[test]
@@ -120,6 +132,16 @@ mod tests {
         let asked = [2000, 2001, 1].map(Duration::from_millis);
 
         assert_eq!(asked.map(seconds), [2, 3, 1]);
+    }
+
+    #[test]
+    fn a_lease_that_has_no_time_left_was_not_renewed() {
+        let outcomes = [5, 0, -1].map(|seconds| {
+            renewed(seconds).map_err(|error| Failure::new("http://a:2379", error).fault)
+        });
+
+        let gone = Err(Fault::LeaseGone);
+        assert_eq!(outcomes, [Ok(Duration::from_secs(5)), gone, gone]);
     }
 
     #[test]

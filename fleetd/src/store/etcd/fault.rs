@@ -7,6 +7,9 @@ use std::time::Duration;
 use etcd_client::Error;
 use tonic::{Code, ConnectError, Status};
 
+/// The words of etcd-client, which hides the answer itself.
+pub(super) const LEASE_GONE: &str = "lease not found";
+
 /// What is known about a request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -92,8 +95,7 @@ impl std::error::Error for Failure {}
 fn fault_of(error: &Error) -> Fault {
     match error {
         Error::GRpcStatus(status) => fault_of_status(status),
-        // The words of etcd-client, which hides the answer itself.
-        Error::LeaseKeepAliveError(text) if text == "lease not found" => Fault::LeaseGone,
+        Error::LeaseKeepAliveError(text) if text == LEASE_GONE => Fault::LeaseGone,
         Error::IoError(_)
         | Error::TransportError(_)
         | Error::WatchError(_)

@@ -222,11 +222,7 @@ impl Store for EtcdStore {
 async fn renew(mut client: Client, lease: LeaseId) -> Result<(Duration, Revision), Error> {
     let (mut keeper, mut answers) = client.lease_keep_alive(lease.0).await?;
     keeper.keep_alive().await?;
-    let answer = answers.message().await?;
-    answer
-        .and_then(|answer| {
-            let ttl = codec::time_to_live(answer.ttl())?;
-            Some((ttl, codec::revision(answer.header())))
-        })
-        .ok_or_else(|| Error::LeaseKeepAliveError("the stream ended".to_owned()))
+    let ended = || Error::LeaseKeepAliveError("the stream ended".to_owned());
+    let answer = answers.message().await?.ok_or_else(ended)?;
+    Ok((codec::renewed(answer.ttl())?, codec::revision(answer.header())))
 }
