@@ -77,6 +77,16 @@ pub enum SystemdError {
     /// The bus or systemd did not answer.
     #[error("cannot talk to systemd over D-Bus")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// systemd met an error of the system that may pass: a full disk.
+    #[error("systemd fails to {action} {unit}: {message}")]
+    Failed {
+        /// What was asked for.
+        action: &'static str,
+        /// The unit or units.
+        unit: String,
+        /// systemd's words.
+        message: String,
+    },
     /// systemd answered with an error.
     #[error("systemd refuses to {action} {unit}: {message}")]
     Refused {
@@ -95,7 +105,7 @@ impl SystemdError {
     /// Whether trying again later may help.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_))
+        matches!(self, Self::Unreachable(_) | Self::Failed { .. })
     }
 }
 

@@ -14,6 +14,10 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// Reloading and linking read every unit file there is, from disks that may be slow.
 pub(super) const LONG_DEADLINE: Duration = Duration::from_secs(90);
 
+/// Errors of the system that systemd passes on and that may pass.
+const PASSING: [&str; 8] =
+    ["ENOSPC", "EDQUOT", "EROFS", "EIO", "EMFILE", "ENFILE", "EAGAIN", "EBUSY"];
+
 /// What is asked of systemd, for errors.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
@@ -84,7 +88,11 @@ fn meaning(action: &'static str, unit: String, error: zbus::Error) -> SystemdErr
         _ => return unreachable(error),
     };
     let message = message.unwrap_or_else(|| name.clone());
-    SystemdError::Refused { action, unit, name, message }
+    // sd-bus names so what D-Bus has no name for.
+    match name.strip_prefix("System.Error.") {
+        Some(errno) if PASSING.contains(&errno) => SystemdError::Failed { action, unit, message },
+        Some(_) | None => SystemdError::Refused { action, unit, name, message },
+    }
 }
 
 /// Whether the bus speaks, rather than systemd, or systemd says that it is busy.
@@ -152,6 +160,23 @@ mod tests {
             assert!(meaning("stop", "a.service".into(), error.into()).is_transient(), "{shown}");
         }
         assert!(meaning("stop", String::new(), zbus::Error::InvalidReply).is_transient());
+    }
+
+    #[test]
+    fn a_full_disk_of_systemd_may_be_mended_and_a_loop_of_links_is_refused() {
+        let call = zbus::Message::method_call("/a", "Link").build(&()).unwrap();
+        let error = |name: &str| {
+            let name = zbus::names::OwnedErrorName::try_from(name).unwrap();
+            let message = Some("No space left on device".to_owned());
+            let error = zbus::Error::MethodError(name, message, call.clone());
+            meaning("link", "a.service".into(), error)
+        };
+
+        let full = error("System.Error.ENOSPC");
+
+        assert!(full.is_transient());
+        assert_eq!(shown(&full), "systemd fails to link a.service: No space left on device");
+        assert!(!error("System.Error.ELOOP").is_transient());
     }
 
     #[test]
