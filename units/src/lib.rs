@@ -29,7 +29,7 @@ mod machine;
 mod name;
 mod nearest;
 mod render;
-mod specifier;
+pub mod specifier;
 mod state;
 
 pub use directives::{

@@ -1,9 +1,11 @@
-//! The specifiers that fleet itself expands, in values of `[X-Fleet]` only.
+//! The specifiers that fleet itself expands: in values of `[X-Fleet]`, and where it has to know which
+//! units a text names.
 
 use crate::UnitName;
 
 /// Replaces `%n`, `%N`, `%p` and `%i`, in this order; anything else with a `%` stays.
-pub(crate) fn expand(value: &str, name: &UnitName) -> String {
+#[must_use]
+pub fn expand(value: &str, name: &UnitName) -> String {
     if !value.contains('%') {
         return value.to_owned();
     }

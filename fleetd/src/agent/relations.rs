@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use fleet_units::{Directives, Glob, UnitFile, UnitName};
+use fleet_units::{Directives, Glob, UnitFile, UnitName, specifier};
 
 /// systemd's dependencies that put a start job on the other unit too.
 const PULLING: [&str; 3] = ["Requires", "Wants", "BindsTo"];
+
+/// No unit has a longer name.
+const LONGEST: usize = 255;
 
 /// Relations of one unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +29,9 @@ impl Relations {
             .iter()
             .flat_map(|name| file.values("Unit", name))
             .flat_map(str::split_whitespace)
-            .map(str::to_owned)
+            .filter(|word| word.len() <= LONGEST)
+            .map(|word| specifier::expand(word, unit))
+            .filter(|word| word.len() <= LONGEST)
             .collect();
         let excluded = directives.conflicts.into_iter().chain(directives.replaces).collect();
         Self { excluded, pulled }
@@ -60,14 +65,16 @@ mod tests {
     fn conflicts_and_replaces_exclude_and_wants_pulls() {
         let relations = Relations::of(
             &name("web@1.service"),
-            "[Unit]\nWants=db.service cache.service\n[X-Fleet]\nConflicts=web@*.service\nReplaces=old.service\n",
+            "[Unit]\nWants=db.service cache.service\nBindsTo=%p@1%i.service\n[X-Fleet]\nConflicts=web@*.service\nReplaces=old.service\n",
         );
 
-        let others = ["web@2.service", "old.service", "db.service", "cache.service"].map(name);
+        let others =
+            ["web@2.service", "old.service", "db.service", "cache.service", "web@11.service"]
+                .map(name);
 
         assert_eq!(
             others.map(|other| (relations.excludes(&other), relations.pulls(&other))),
-            [(true, false), (true, false), (false, true), (false, true)]
+            [(true, false), (true, false), (false, true), (false, true), (true, true)]
         );
     }
 
