@@ -12,6 +12,7 @@ use std::time::Duration;
 use fleet_units::MachineId;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::file::FileError;
@@ -164,7 +165,8 @@ impl<S: Store, M: Systemd> Agent<S, M> {
     }
 
     /// Runs until `stop` is cancelled; then asks systemd whether to leave everything running or to
-    /// leave the cluster, and does that.
+    /// leave the cluster, and does that. As long as systemd has not answered at all, everything is
+    /// left running.
     ///
     /// # Errors
     ///
@@ -178,7 +180,8 @@ impl<S: Store, M: Systemd> Agent<S, M> {
             () = stop.cancelled() => return Ok(Shutdown::StayRunning),
         };
         let doubts = witness.doubts();
-        let core = core::Core::new(Arc::clone(&settings), witness, registration, adopted);
+        let core =
+            core::Core::new(Arc::clone(&settings), witness, registration, adopted, Instant::now());
         let core = core.observed_by(metrics);
         let shell = shell::Shell::new(settings, store, hands, inbox, doubts);
         Ok(shell.run(core, stop).await)

@@ -95,13 +95,15 @@ impl Report {
         self.problem = Some(problem);
     }
 
-    /// The agent could not do the next step now and tries again.
-    pub(crate) fn delayed(&mut self, wanted: Option<&Applied>, problem: String) {
+    /// The agent could not do the next step now and tries again; tells whether that is news.
+    pub(crate) fn delayed(&mut self, wanted: Option<&Applied>, problem: String) -> bool {
         if let (None, Some(wanted)) = (self.acted, wanted) {
             let (uid, hash) = (wanted.uid, wanted.hash);
             self.acted = Some(Acted { uid, observed: 0, hash, current: TargetState::Inactive });
         }
+        let is_news = self.problem.as_ref() != Some(&problem);
         self.problem = Some(problem);
+        is_news
     }
 
     /// Sets or clears what is wrong with the unit apart from its jobs.

@@ -18,6 +18,8 @@ impl Core {
     pub(super) fn signalled(&mut self, signal: Signal, now: Instant) {
         let (unit, active, sub) = match signal {
             Signal::Resync => {
+                // What was heard before may be older than the answers to come.
+                self.signalled.clear();
                 self.resync = true;
                 return;
             }
@@ -181,19 +183,22 @@ impl Core {
 
     /// The unit has stopped, on its way to something else.
     pub(super) fn stopped(&mut self, unit: &UnitName) {
-        let record = match (self.applied.get(unit), self.installed.get(unit)) {
-            (Some(record), _) => record.clone(),
-            (None, Some(Version { uid, hash })) => Applied {
-                uid: *uid,
-                hash: *hash,
-                generation: 0,
-                stops: 0,
-                target: TargetState::Inactive,
-                placement: 0,
-            },
-            (None, None) => return,
+        if let Some(record) = self.record(unit) {
+            self.remember(unit, Applied { target: TargetState::Inactive, ..record });
+        }
+    }
+
+    /// The record of a unit; one of what its file holds, if there is no other.
+    pub(super) fn record(&self, unit: &UnitName) -> Option<Applied> {
+        let of_file = |&Version { uid, hash }: &Version| Applied {
+            uid,
+            hash,
+            generation: 0,
+            stops: 0,
+            target: TargetState::Inactive,
+            placement: 0,
         };
-        self.remember(unit, Applied { target: TargetState::Inactive, ..record });
+        self.applied.get(unit).cloned().or_else(|| self.installed.get(unit).map(of_file))
     }
 }
 

@@ -126,9 +126,11 @@ impl Core {
     }
 
     /// The machine can go; what is left is said, and started again should fleet come back.
-    pub(super) fn departed(&mut self, late: bool) {
-        if late {
-            let left: Vec<_> = self.applied.keys().map(UnitName::as_str).collect();
+    pub(super) fn departed(&mut self) {
+        let runs = |(_, record): &(&UnitName, &Applied)| record.target != TargetState::Inactive;
+        let left: Vec<_> =
+            self.applied.iter().filter(runs).map(|(unit, _)| unit.as_str()).collect();
+        if !left.is_empty() {
             warn!(?left, "Units are not stopped in time");
         }
         let stopping = self.jobs.iter().filter(|(_, activity)| **activity == Activity::Stopping);

@@ -36,7 +36,7 @@ impl Core {
         self.listed = true;
         self.asked.clear();
         let mut touched = self.assignments.list(snapshot);
-        touched.extend(self.applied.keys().cloned());
+        touched.extend(self.applied.keys().chain(self.installed.keys()).cloned());
         touched
     }
 
@@ -53,18 +53,19 @@ impl Core {
         if failed.is_some() && failed == assigned.map(|assigned| assigned.modified) {
             return;
         }
-        let problem = match assigned {
-            Some(_) => self.assignments.unreadable(unit),
-            None => Some(
-                "nothing in the cluster assigns the unit to this machine; it is left as it is: \
-                 stop it there by hand if it is not wanted"
-                    .to_owned(),
-            ),
-        };
-        if let Some(report) = self.reports.get_mut(unit) {
-            report.set_problem(problem);
-            self.post(unit, now);
+        if assigned.is_some() {
+            let problem = self.assignments.unreadable(unit);
+            if let Some(report) = self.reports.get_mut(unit) {
+                report.set_problem(problem);
+            }
+        } else {
+            let sentence = "nothing in the cluster assigns the unit to this machine; it is left as \
+                            it is: stop it there by hand if it is not wanted";
+            let record = self.record(unit);
+            let report = self.reports.entry(unit.clone()).or_default();
+            report.delayed(record.as_ref(), sentence.to_owned());
         }
+        self.post(unit, now);
     }
 
     pub(super) fn presence_updated(&mut self, update: Update) {
@@ -129,12 +130,20 @@ impl Core {
         let placed = match outcome {
             Ok(placed) => placed,
             Err(problem) => {
-                warn!(%unit, error = problem.sentence, "Place of the unit is not known");
-                self.asked.remove(&unit);
-                self.places_not_before = Some(now + RETRY.delay(0, random_jitter()));
+                self.untold.insert(unit);
+                // The others of the same round count once.
+                if self.places_not_before.is_none_or(|not_before| not_before <= now) {
+                    if self.silences == 0 {
+                        warn!(error = problem.sentence, "Places of units are not known");
+                    }
+                    self.places_not_before =
+                        Some(now + RETRY.delay(self.silences, random_jitter()));
+                    self.silences = self.silences.saturating_add(1);
+                }
                 return;
             }
         };
+        self.silences = 0;
         let placement = self.applied.get(&unit).map_or(0, |record| record.placement);
         let elsewhere = placed.is_some_and(|placed| {
             placed.machine != self.settings.machine && placed.generation > placement

@@ -8,16 +8,17 @@ use std::time::Duration;
 use fleet_units::{UnitFile, UnitName};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
+use self::failure::Failure;
 use super::applied::Applied;
-use super::apply::{Batch, Problem};
+use super::apply::Batch;
 use super::assignments::Assignments;
 use super::plan::{Activity, Plan, Version, View, plan};
 use super::report::Report;
 use super::writer::{Writer, Writing};
 use super::{AgentSettings, Registration};
-use crate::backoff::{Backoff, random_jitter};
+use crate::backoff::Backoff;
 use crate::metrics::AgentMetrics;
 use crate::registry::document::Machine;
 use crate::store::{Grant, LeaseId, Revision, Witness};
@@ -26,11 +27,12 @@ use crate::systemd::UnitStatus;
 pub(super) mod dump;
 mod ended;
 pub(crate) mod event;
+mod failure;
 mod learned;
 mod steps;
 mod written;
 
-/// Steps that failed for a reason that may pass.
+/// Steps that failed for a reason that may pass, and questions that the store did not answer.
 const RETRY: Backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(30) };
 
 /// How often units are counted while jobs are under way.
@@ -100,15 +102,6 @@ pub(crate) enum Departure {
     Gone(super::Shutdown),
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Failure {
-    /// Revision of the assignment that failed: another one is another chance.
-    modified: Revision,
-    attempts: u32,
-    /// `None`: not before the assignment changes.
-    retry_at: Option<Instant>,
-}
-
 /// The agent's state.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -137,6 +130,9 @@ pub(crate) struct Core {
     displaced: BTreeSet<UnitName>,
     /// Units without an assignment whose place was asked for.
     asked: BTreeSet<UnitName>,
+    /// Those of them that the store told nothing of, how often in a row, and when it is asked again.
+    untold: BTreeSet<UnitName>,
+    silences: u32,
     places_not_before: Option<Instant>,
 
     reports: BTreeMap<UnitName, Report>,
@@ -167,6 +163,7 @@ impl Core {
         witness: Witness,
         registration: watch::Sender<Registration>,
         adopted: Adopted,
+        now: Instant,
     ) -> Self {
         let Adopted { records, files, statuses } = adopted;
         let installed = files
@@ -177,11 +174,9 @@ impl Core {
         let mut reports: BTreeMap<UnitName, Report> =
             records.iter().map(|(unit, record)| (unit.clone(), Report::adopted(record))).collect();
         for (unit, status) in statuses {
-            if let Some(report) = reports.get_mut(&unit) {
-                report.set_status(status);
-            }
+            reports.entry(unit).or_default().set_status(status);
         }
-        Self {
+        let mut core = Self {
             witness,
             assignments: Assignments::new(settings.machine.clone(), settings.prefix.clone()),
             settings,
@@ -200,6 +195,8 @@ impl Core {
             forgetting: BTreeMap::new(),
             displaced: BTreeSet::new(),
             asked: BTreeSet::new(),
+            untold: BTreeSet::new(),
+            silences: 0,
             places_not_before: None,
             reports,
             writer: Writer::default(),
@@ -212,7 +209,12 @@ impl Core {
             changed: true,
             metrics: AgentMetrics::default(),
             counted: None,
+        };
+        // The first registration brings them along: the lease that holds them ends with it.
+        for unit in core.applied.keys().cloned().collect::<Vec<_>>() {
+            core.post(&unit, now);
         }
+        core
     }
 
     /// Counts for these figures.
@@ -227,7 +229,7 @@ impl Core {
         if let Departure::Leaving(deadline) = self.departure
             && ((settled && self.is_done_writing()) || now >= deadline)
         {
-            self.departed(now >= deadline);
+            self.departed();
             return;
         }
         self.ask_for_places(now);
@@ -349,17 +351,6 @@ impl Core {
         settled
     }
 
-    /// Units whose last failure stands.
-    fn blocked(&mut self, now: Instant) -> BTreeSet<UnitName> {
-        let assignments = &self.assignments;
-        self.failures.retain(|unit, failure| assignments.modified(unit) == failure.modified);
-        let standing = self
-            .failures
-            .iter()
-            .filter(|(_, failure)| failure.retry_at.is_none_or(|retry_at| retry_at > now));
-        standing.map(|(unit, _)| unit.clone()).collect()
-    }
-
     /// Units that nothing assigns may have been placed elsewhere while we did not look.
     fn ask_for_places(&mut self, now: Instant) {
         let too_soon = self.places_not_before.is_some_and(|not_before| not_before > now);
@@ -380,6 +371,9 @@ impl Core {
                 self.work.push(Work::AskPlaced(unit));
             }
         }
+        let again = mem::take(&mut self.untold).into_iter();
+        let again = again.filter(|unit| self.asked.contains(unit));
+        self.work.extend(again.map(Work::AskPlaced));
     }
 
     /// Publishes what is known of a unit.
@@ -387,31 +381,6 @@ impl Core {
         let Some(report) = self.reports.get(unit) else { return };
         let Some(state) = report.document() else { return };
         self.writer.board.set(unit, state, report.busy(), now);
-    }
-
-    /// A step failed: report it, and try again later or not before the assignment changes. If it
-    /// has changed since the step was handed out, it is tried at once.
-    fn fail(&mut self, unit: &UnitName, problem: Problem, now: Instant) {
-        let modified = self.assignments.modified(unit);
-        if self.steps.get(unit).is_some_and(|step| *step != modified) {
-            info!(%unit, error = problem.sentence, "Step failed that is not wanted any more");
-            return;
-        }
-        let earlier = self.failures.get(unit).filter(|failure| failure.modified == modified);
-        let attempts = earlier.map_or(0, |failure| failure.attempts.saturating_add(1));
-        let retry_at = problem.transient.then(|| now + RETRY.delay(attempts, random_jitter()));
-        if attempts == 0 || !problem.transient {
-            warn!(%unit, error = problem.sentence, "Unit is not what it should be");
-        }
-        self.failures.insert(unit.clone(), Failure { modified, attempts, retry_at });
-        let wanted = self.wanted(unit);
-        let report = self.reports.entry(unit.clone()).or_default();
-        if problem.transient {
-            report.delayed(wanted.as_ref(), problem.sentence);
-        } else {
-            report.refused(wanted.as_ref(), problem.sentence);
-        }
-        self.post(unit, now);
     }
 
     /// The machine says other things of itself: its document is written anew, under its lease.

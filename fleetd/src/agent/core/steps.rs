@@ -32,6 +32,9 @@ impl Core {
                 self.ask(unit, Ask::Start(record));
             }
         }
+        for (unit, other) in plan.waiting {
+            self.wait(&unit, &other, now);
+        }
         self.file(plan.installs, plan.removals);
         for (unit, modified) in plan.forgets {
             self.forgetting.insert(unit.clone(), modified);

@@ -8,18 +8,19 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::Registration;
+use super::super::applied::Applied;
 use super::super::apply::{Batch, BatchOutcome, Problem};
 use super::super::core::event::Event;
 use super::super::core::{Adopted, Ask, Core, Work};
 use super::super::presence::Registered;
 use super::super::writer::Writing;
-use super::WEB;
 use super::host::{Host, TEXT, launched, machine, name};
+use super::{DB, WEB};
 use crate::registry::document::{Assignment, Phase, encode};
 use crate::registry::follow::Update;
 use crate::registry::key::Key;
 use crate::store::{self, ClusterId, Grant, KeyValue, LeaseId, Revision, Snapshot, Witness};
-use crate::systemd::{JobResult, UnitStatus};
+use crate::systemd::{JobResult, Signal, UnitStatus};
 
 const CREATED: Revision = Revision(5);
 const CHANGED: Revision = Revision(6);
@@ -35,14 +36,20 @@ struct Decisions {
 impl Decisions {
     /// Of a machine that is registered and has one assignment.
     fn new(first: &Assignment) -> Self {
+        Self::of(first, Adopted::default())
+    }
+
+    /// The same, with what an earlier agent left.
+    fn of(first: &Assignment, adopted: Adopted) -> Self {
         let settings = Arc::new(Host::new().settings);
         let key = settings.prefix.encode(&Key::Schedule(machine(), name(WEB)));
         let machine_key = settings.machine_key();
         let (registration, _) = watch::channel(Registration::default());
         let directory = tempfile::tempdir().unwrap();
         let witness = Witness::open(directory.path().join("seen")).unwrap();
-        let core = Core::new(settings, witness, registration, Adopted::default());
-        let mut decisions = Self { core, key, machine_key, now: Instant::now() };
+        let now = Instant::now();
+        let core = Core::new(settings, witness, registration, adopted, now);
+        let mut decisions = Self { core, key, machine_key, now };
         decisions.register(registered(1, 4));
         let entries = vec![decisions.entry(first, CREATED)];
         let snapshot = Snapshot { cluster: ClusterId(1), revision: CREATED, entries };
@@ -250,6 +257,48 @@ async fn a_start_that_changes_nothing_is_not_reported_before_systemd_has_told_th
         UnitStatus { active: "active".into(), sub: "running".into(), ..UnitStatus::dormant() };
     decisions.handle(Event::Statuses(Ok(vec![(unit, running)])));
     assert_eq!(told(&decisions.work()), Some("active".to_owned()));
+}
+
+/// What an earlier agent left of another unit.
+fn left() -> Adopted {
+    let records = [(name(DB), Applied::from(&launched()))].into();
+    Adopted { records, ..Adopted::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_heard_before_signals_were_lost_does_not_outdo_the_answer_after() {
+    let mut decisions = Decisions::of(&launched(), left());
+    // The batch of files counts as a question for as long as it lasts.
+    assert_eq!(decisions.files(), Some(install(&launched())));
+    let (active, sub) = ("activating".to_owned(), "start".to_owned());
+    decisions.handle(Event::Signal(Signal::Changed { unit: name(DB), active, sub }));
+    decisions.handle(Event::Signal(Signal::Resync));
+    assert_eq!(asked_about(&decisions.work()), Some(vec![name(DB)]));
+
+    let running =
+        UnitStatus { active: "active".into(), sub: "running".into(), ..UnitStatus::dormant() };
+    decisions.handle(Event::Statuses(Ok(vec![(name(DB), running)])));
+
+    let states = decisions.core.writer().board.take_all();
+    assert_eq!(states.first().map(|(_, state)| state.active.as_str()), Some("active"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_asked_for_places_less_and_less_often() {
+    let mut decisions = Decisions::of(&launched(), left());
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        let asked = decisions.work().iter().any(|work| matches!(work, Work::AskPlaced(_)));
+        assert!(asked, "after {pauses:?}");
+        let outcome = Err(Problem { sentence: "the store is away".to_owned(), transient: true });
+        decisions.handle(Event::Placed { unit: name(DB), outcome });
+        decisions.core.decide(decisions.now);
+        let wake = decisions.core.wake(decisions.now).unwrap();
+        pauses.push(wake - decisions.now);
+        decisions.now = wake;
+    }
+
+    assert!(pauses.last().is_some_and(|pause| *pause >= Duration::from_secs(15)), "{pauses:?}");
 }
 
 fn asked_about(work: &[Work]) -> Option<Vec<UnitName>> {

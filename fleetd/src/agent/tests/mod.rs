@@ -14,7 +14,9 @@ use crate::systemd::{JobResult, OwnJob, Systemd};
 
 mod host;
 mod late;
+mod leftovers;
 mod presence;
+mod refusals;
 
 use host::{Host, TEXT, TTL, assignment, launched, machine, name};
 
@@ -190,30 +192,6 @@ async fn a_released_unit_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destroyed_unit_that_another_keeps_in_memory_starts_with_its_next_text() {
-    let mut host = Host::new();
-    let follows = format!("[Unit]\nAfter={WEB}\n{TEXT}");
-    let hash = UnitFile::parse(&follows).unwrap().hash();
-    host.assign(WEB, &launched()).await;
-    host.assign(DB, &Assignment { text: follows, hash, ..launched() }).await;
-    host.join().await;
-    host.until_active(WEB).await;
-    host.until_active(DB).await;
-
-    host.assign(WEB, &Assignment { phase: Phase::Released, ..launched() }).await;
-    while host.entry(&Key::Schedule(machine(), name(WEB))).await.is_some() {
-        sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(host.systemd.loaded(&name(WEB)), Some(("inactive".into(), "dead".into())));
-    let text = format!("{TEXT}Restart=always\n");
-    let hash = UnitFile::parse(&text).unwrap().hash();
-    host.assign(WEB, &Assignment { text, hash, uid: 13, ..launched() }).await;
-
-    host.until_active(WEB).await;
-    assert_eq!(host.systemd.outdated(&[name(WEB)]).await.unwrap(), []);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_changed_stop_count_restarts_and_a_comment_does_not() {
     let mut host = Host::new();
     host.assign(WEB, &launched()).await;
@@ -271,21 +249,6 @@ async fn a_unit_that_cannot_be_linked_blocks_no_other() {
     host.systemd.allow(Action::Link, &name(WEB));
     host.assign(WEB, &Assignment { generation: 2, ..launched() }).await;
     assert_eq!(host.until_active(WEB).await, State { observed: 2, ..running() });
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_systemd_that_does_not_answer_is_not_asked_again_for_each_unit() {
-    let mut host = Host::new();
-    host.systemd.leave_unanswered(Action::Link, &name(WEB));
-    host.assign(WEB, &launched()).await;
-    host.assign(DB, &launched()).await;
-    host.join().await;
-
-    host.until_state(DB, |state| state.problem.is_some()).await;
-
-    let calls = host.systemd.take_calls();
-    let links: Vec<_> = calls.iter().filter(|call| matches!(call, Call::Link(_))).collect();
-    assert_eq!(links, [&Call::Link(vec![name(DB), name(WEB)])]);
 }
 
 #[tokio::test(start_paused = true)]
