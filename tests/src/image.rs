@@ -40,8 +40,10 @@ pub(crate) fn make() -> Result<(), Error> {
     file::remove_tree(&tree)?;
     make_tree(&tree)?;
     let tar = ["tar", "-c", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-C"];
-    let archive = command::output(command(tar).arg(&tree).arg("."), b"")?.stdout;
-    let rootfs = store(&images, &archive)?;
+    let mut tar = command(tar);
+    let archive = command::output(tar.arg(&tree).arg("."), b"")?;
+    command::printed(&tar, &archive)?;
+    let rootfs = store(&images, &archive.stdout)?;
     let config = json!({
         "architecture": architecture(),
         "os": "linux",

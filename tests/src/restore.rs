@@ -102,11 +102,16 @@ impl Cluster {
     /// A host fails to show its journal, or the disk is full.
     pub fn save_journals(&self, test: &str) -> Result<PathBuf, Error> {
         let directory = source::root().join("artifacts").join(test.replace("::", "."));
-        let is_on = |host: &Host| host.power() != Power::Off;
-        for host in self.hosts().into_iter().filter(is_on) {
+        // Journals of an earlier failure would pass for those of hosts that are off now.
+        file::remove_tree(&directory)?;
+        let save = |host: &Host| -> Result<(), Error> {
             let journal = host.read(["journalctl", "--no-pager", "--output=short-precise"])?;
-            file::write(&directory.join(format!("{}.journal", host.name())), journal)?;
-        }
+            Ok(file::write(&directory.join(format!("{}.journal", host.name())), journal)?)
+        };
+        let hosts = self.hosts().into_iter().filter(|host| host.power() != Power::Off);
+        // Each of them, and then the first that failed.
+        let saved: Vec<_> = hosts.map(|host| save(&host)).collect();
+        saved.into_iter().collect::<Result<(), Error>>()?;
         give_to_caller(&directory)?;
         give_to_caller(&source::root().join("artifacts"))?;
         Ok(directory)
