@@ -13,17 +13,17 @@ pub(crate) fn has_systemd() -> bool {
 /// The files that take a process into the cgroup of `host`, in every hierarchy that systemd in a
 /// host uses; none where systemd runs the machine.
 pub(crate) fn entrances(host: &str) -> Vec<PathBuf> {
-    if has_systemd() {
-        return Vec::new();
-    }
+    if has_systemd() { Vec::new() } else { of(host) }
+}
+
+/// The cgroups of `host`, in whatever hierarchy they might be.
+pub(crate) fn of(host: &str) -> Vec<PathBuf> {
     roots().iter().map(|root| root.join(OURS).join(host)).collect()
 }
 
 /// Removes the cgroups of `host`, which must have ended.
 pub(crate) fn remove(host: &str) {
-    for root in roots() {
-        remove_tree(&root.join(OURS).join(host));
-    }
+    of(host).iter().for_each(|cgroup| remove_tree(cgroup));
 }
 
 /// Removes the directory above the cgroups of hosts if no host is left.

@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::fuzz::FuzzArgs;
 use crate::host::{Host, Power};
 use crate::{
-    bench, conform, fleet, fuzz, layer, packages, privilege, source, status, suite, ui, user_data,
-    welcome,
+    bench, conform, fleet, fuzz, layer, lock, packages, privilege, source, status, suite, ui,
+    user_data, welcome,
 };
 
 /// Boot real hosts on this machine and run fleet on them
@@ -164,7 +164,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         }
         Task::Down => {
             privilege::become_root()?;
-            let _lock = cluster::lock()?;
+            let _lock = lock::machine()?;
             packages::restore_policy()?;
             cluster::remove(name)?;
         }
@@ -186,14 +186,14 @@ fn up(name: &ClusterName, arguments: &UpArgs) -> Result<(), Error> {
 
 fn install(for_tests: bool) -> Result<(), Error> {
     privilege::become_root()?;
-    let _lock = cluster::lock()?;
+    let _lock = lock::machine()?;
     packages::install(for_tests)?;
     layer::install(cluster::any_host_runs())
 }
 
 fn assemble(name: &ClusterName, arguments: &AssembleArgs) -> Result<(), Error> {
     privilege::become_root()?;
-    let _lock = cluster::lock()?;
+    let _lock = lock::machine()?;
     let size = Size { hosts: arguments.hosts, store: arguments.store };
     let cluster = Cluster::open_or_make(name, size, arguments.user_data.as_deref())?;
     let new_programs = fleet::bring(&cluster, &arguments.binaries)?;

@@ -1,11 +1,9 @@
 //! A cluster: its record on disk, and the way from nothing to running hosts and back.
 
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{self, command};
@@ -14,7 +12,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::network::Network;
 use crate::registry::Registry;
-use crate::{cgroup, etcd, file, fleet, image, paths, process, suite, ui, user_data};
+use crate::{cgroup, etcd, file, fleet, image, paths, process, suite, user_data};
 
 /// The cluster that is meant if none is named.
 pub const DEFAULT: &str = "fleet";
@@ -36,12 +34,12 @@ impl ClusterName {
 
     /// The name of the single host that tests need beside this cluster.
     pub(crate) fn alone(&self) -> Self {
-        Self(format!("{}a", self.0.get(..7).unwrap_or(&self.0)))
+        Self(format!("{self}a"))
     }
 
     /// The name of the cluster whose hosts boot from a document of an example.
     pub(crate) fn documented(&self) -> Self {
-        Self(format!("{}d", self.0.get(..7).unwrap_or(&self.0)))
+        Self(format!("{self}d"))
     }
 }
 
@@ -143,12 +141,6 @@ pub struct Cluster {
     directory: PathBuf,
     record: Record,
     network: Network,
-}
-
-/// Only one testbed at a time makes or removes things.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    _file: File,
 }
 
 impl Cluster {
@@ -341,22 +333,6 @@ pub(crate) fn remove(name: &ClusterName) -> Result<(), Error> {
         command::read(&mut command(["rm", "-rf", "--one-file-system", paths::BASE]))?;
     }
     Ok(())
-}
-
-/// Waits until no other testbed makes or removes things.
-///
-/// # Errors
-///
-/// The file of the lock cannot be made.
-pub(crate) fn lock() -> Result<Lock, Error> {
-    let path = Path::new(paths::LOCK);
-    let file = File::create(path).map_err(file::at("make", path))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        ui::say("Waiting for another testbed to finish");
-        flock(&file, FlockOperation::LockExclusive)
-            .map_err(|error| file::at("lock", path)(error.into()))?;
-    }
-    Ok(Lock { _file: file })
 }
 
 /// Does something to all hosts at once; the first failure is returned once all are done.

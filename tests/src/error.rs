@@ -123,6 +123,23 @@ pub enum Error {
         /// What failed.
         step: &'static str,
     },
+    /// Names of two more clusters are made of this one.
+    #[error("`test` needs a name of seven letters at most")]
+    LongName,
+    /// The tests would remove the hosts of other tests.
+    #[error(
+        "another `cargo testbed test` has cluster `{cluster}`: wait, or name one with --cluster"
+    )]
+    Tested {
+        /// The cluster.
+        cluster: String,
+    },
+    /// Clusters were removed, and not all of them is gone.
+    #[error("`down` has left {found}")]
+    Remains {
+        /// What there is of them.
+        found: String,
+    },
     /// A filter that would run nothing.
     #[error("no functional test has `{filter}` in its name")]
     NoTest {

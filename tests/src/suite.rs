@@ -8,7 +8,7 @@ use crate::command;
 use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::source::cargo;
-use crate::{conform, fuzz, layer, privilege, source, ui};
+use crate::{conform, fuzz, layer, lock, privilege, remains, source, ui};
 
 /// The cluster of the functional tests.
 pub(crate) const NAME: &str = "test";
@@ -52,6 +52,7 @@ const ON_HOSTS: [&str; 2] = ["systemd::contract::dbus::", "systemd::dbus::real::
 /// A step failed and has said why, or no functional test has such a name.
 pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<(), Error> {
     let clusters = [cluster.clone(), cluster.alone(), cluster.documented()];
+    let _lock = lock::tests(cluster)?;
     remove(&clusters)?;
     privilege::run_as_root(cluster, ["install", "--for-tests"])?;
     check("formatting", cargo(["fmt", "--all", "--check"]))?;
@@ -74,7 +75,7 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<(), Err
         line.arg(&tests).arg("--test-threads=1").args(filter);
     });
     // Whatever happened, and first of all what happened first.
-    let removed = remove(&clusters);
+    let removed = remove(&clusters).and_then(|()| remains::expect_none(&clusters));
     passed.and(removed)
 }
 
