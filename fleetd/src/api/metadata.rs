@@ -19,15 +19,17 @@ use crate::log::chain;
 use crate::registry::document::{self, MetadataOverlay};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::registry::mirror::Mirror;
-use crate::store::{Commit, Compare, Revision, Selection, Store, StoreError, Transaction, Write};
+use crate::store::{
+    Commit, Compare, MAX_OPERATIONS, Revision, Selection, Store, StoreError, Transaction, Write,
+};
 
 /// One document holds all keys of a machine, so those who set different ones meet here. Each
 /// attempt that fails lets somebody else's land.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Backoff = Backoff { min: Duration::from_millis(2), max: Duration::from_millis(100) };
 
-/// Machines in one transaction: two compares and a write for each; etcd takes 128 of a kind.
-const GROUP: usize = 60;
+/// Machines in one transaction: two compares for each.
+const GROUP: usize = MAX_OPERATIONS / 2;
 
 /// Every fleetd that answers requests holds the metadata of all machines. A group of the largest
 /// fits into one transaction.
@@ -62,7 +64,7 @@ pub(super) async fn patch<S: Store>(
     // 1.0 asked for no content type here.
     let operations: Vec<MetadataOperation> = body::read_json(body, MAX_BODY).await?;
     let changes = operations.into_iter().map(MetadataChange::try_from);
-    let changes = Changes::of(changes.collect::<Result<Vec<_>, _>>()?);
+    let changes = Edits::of(changes.collect::<Result<Vec<_>, _>>()?);
     let (store, prefix, view) = (api.store.clone(), api.prefix.clone(), api.view.clone());
     Patcher { store, prefix, view }.carry_out(changes).await?;
     Ok((StatusCode::NO_CONTENT, [(header::CONTENT_TYPE, "application/json")]))
@@ -70,9 +72,9 @@ pub(super) async fn patch<S: Store>(
 
 /// Changes by machine, those of one machine in their order.
 #[derive(Debug, Default)]
-struct Changes(BTreeMap<MachineId, Vec<MetadataChange>>);
+struct Edits(BTreeMap<MachineId, Vec<MetadataChange>>);
 
-impl Changes {
+impl Edits {
     fn of(changes: Vec<MetadataChange>) -> Self {
         let mut by_machine = Self::default();
         for change in changes {
@@ -96,7 +98,7 @@ struct Patcher<S> {
 
 impl<S: Store> Patcher<S> {
     /// On return the view shows what was written.
-    async fn carry_out(&self, mut changes: Changes) -> Result<(), ApiError> {
+    async fn carry_out(&self, mut changes: Edits) -> Result<(), ApiError> {
         while let Some(group) = changes.take_group() {
             let revision = self.land(&group).await?;
             self.view.catch_up(revision).await;

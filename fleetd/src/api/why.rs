@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::error::ApiError;
 use super::v1::QueryPairs;
 use super::{Api, present, v2 as routes};
-use crate::placement::{self, Change, Cluster, MachineView, UnitView, against};
+use crate::placement::{self, Cluster, MachineView, Remedy, UnitView, against};
 use crate::registry::document::Phase;
 use crate::registry::mirror::Mirror;
 use crate::store::Store;
@@ -128,9 +128,9 @@ const fn told_choice(choice: placement::Choice) -> Choice {
 }
 
 /// Metadata of one machine is set in one go.
-fn told_changes(mirror: &Mirror, changes: &[Change]) -> Vec<v2::Change> {
+fn told_changes(mirror: &Mirror, remedies: &[Remedy]) -> Vec<v2::Change> {
     let mut all: Vec<v2::Change> = Vec::new();
-    for change in changes.iter().map(|change| told(mirror, change)) {
+    for change in remedies.iter().map(|remedy| told(mirror, remedy)) {
         match (all.last_mut(), change) {
             (
                 Some(v2::Change::SetMetadata { machine: before, metadata, .. }),
@@ -142,25 +142,25 @@ fn told_changes(mirror: &Mirror, changes: &[Change]) -> Vec<v2::Change> {
     all
 }
 
-fn told(mirror: &Mirror, change: &Change) -> v2::Change {
+fn told(mirror: &Mirror, remedy: &Remedy) -> v2::Change {
     let place = |id: &MachineId| (id.to_string(), present::address(mirror, id));
-    match change {
-        Change::SetMetadata { machine, key, value, .. } => {
+    match remedy {
+        Remedy::SetMetadata { machine, key, value, .. } => {
             let (machine, address) = place(machine);
             let metadata = [(key.clone(), value.clone())].into();
             v2::Change::SetMetadata { machine, address, metadata }
         }
-        Change::Open(machine) => {
+        Remedy::Open(machine) => {
             let (machine, address) = place(machine);
             v2::Change::Open { machine, address }
         }
-        Change::Upgrade(machine) => {
+        Remedy::Upgrade(machine) => {
             let (machine, address) = place(machine);
             v2::Change::Upgrade { machine, address }
         }
-        Change::Start(name) => v2::Change::Start { name: name.to_string() },
-        Change::Unload(name) => v2::Change::Unload { name: name.to_string() },
-        Change::AddMachine { id, metadata } => {
+        Remedy::Start(name) => v2::Change::Start { name: name.to_string() },
+        Remedy::Unload(name) => v2::Change::Unload { name: name.to_string() },
+        Remedy::AddMachine { id, metadata } => {
             v2::Change::AddMachine { machine: id.clone(), metadata: metadata.clone() }
         }
     }

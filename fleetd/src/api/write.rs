@@ -14,14 +14,13 @@ use crate::log::chain;
 use crate::registry::document::{self, Unit};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::registry::mirror::Mirror;
-use crate::store::{Commit, Compare, Revision, Selection, Store, StoreError, Transaction, Write};
+use crate::store::{
+    Commit, Compare, MAX_BYTES, MAX_OPERATIONS, Revision, Selection, Store, StoreError,
+    Transaction, Write,
+};
 
 /// Whoever loses so often competes with a program that writes without pause.
 pub(super) const ATTEMPTS: usize = 5;
-/// etcd takes 128 operations, compares included on their own; this leaves room.
-const GROUP: usize = 120;
-/// etcd takes 1.5 MiB; the keys and compares count too.
-const GROUP_BYTES: usize = 1024 * 1024;
 
 /// What is to become of a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -391,7 +390,7 @@ struct Group {
 
 impl Group {
     fn is_full_with(&self, decided: &Decided) -> bool {
-        self.orders.len() >= GROUP || self.bytes + decided.size() > GROUP_BYTES
+        self.orders.len() >= MAX_OPERATIONS || self.bytes + decided.size() > MAX_BYTES
     }
 
     fn add(&mut self, index: usize, decided: Decided) {

@@ -35,7 +35,7 @@ pub use eligible::{
 pub use explain::{Choice, against, choice, explain};
 pub use obstacle::Obstacle;
 pub use ranking::{Ranked, Wanted};
-pub use remedy::{Change, nearest};
+pub use remedy::{Remedy, nearest};
 pub use rules::{Rules, RulesCache};
 pub use tenants::Tenants;
 pub use view::{AssignmentView, Availability, MachineView, RecordView, UnitView};

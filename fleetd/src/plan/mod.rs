@@ -21,6 +21,8 @@ mod groups;
 mod holders;
 #[cfg(test)]
 mod incremental;
+#[cfg(test)]
+mod machines;
 mod outlook;
 mod pending;
 #[cfg(test)]

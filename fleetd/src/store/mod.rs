@@ -107,6 +107,12 @@ pub enum Write {
     Delete(String),
 }
 
+/// Most compares, and most writes, in one transaction. etcd's default limit is 128 of each.
+pub const MAX_OPERATIONS: usize = 120;
+
+/// Most bytes of one transaction. etcd's default limit is 1.5 MiB.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
 /// Writes that land together, if all compares hold, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transaction {

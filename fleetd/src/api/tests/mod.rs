@@ -1,5 +1,6 @@
 //! The API over a real socket, on a store in memory.
 
+mod events;
 mod harness;
 mod lag;
 mod metadata;

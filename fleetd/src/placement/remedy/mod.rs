@@ -22,7 +22,7 @@ use crate::placement::view::{Availability, MachineView};
 
 /// Something that a person can do for a unit that has no machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
+pub enum Remedy {
     /// Set metadata of a machine.
     SetMetadata {
         /// The machine.
@@ -51,7 +51,7 @@ pub enum Change {
     },
 }
 
-impl Change {
+impl Remedy {
     /// How much it takes; more takes more.
     const fn effort(&self) -> u8 {
         match self {
@@ -69,7 +69,7 @@ impl Change {
 /// The least that has to change for some machine to take a unit, and nothing if one could take it
 /// as things are; `None` if only another text of the unit would do.
 #[must_use]
-pub fn nearest(cluster: &Cluster, name: &UnitName) -> Option<Vec<Change>> {
+pub fn nearest(cluster: &Cluster, name: &UnitName) -> Option<Vec<Remedy>> {
     proposal(cluster, name).map(|(_, changes)| changes.into_iter().collect())
 }
 
@@ -92,12 +92,12 @@ fn proposal(cluster: &Cluster, name: &UnitName) -> Option<(MachineId, Proposal)>
         proposals.extend(trial.changes(rules).map(|changes| (id, added(wanted, changes))));
     }
     let cost = |(id, changes): &(MachineId, Proposal)| {
-        (changes.iter().map(Change::effort).max(), changes.len(), cluster.load(id))
+        (changes.iter().map(Remedy::effort).max(), changes.len(), cluster.load(id))
     };
     proposals.into_iter().min_by_key(cost)
 }
 
-type Proposal = BTreeSet<Change>;
+type Proposal = BTreeSet<Remedy>;
 
 /// A machine that could be there: the one that the unit names, or any.
 fn newcomer(cluster: &Cluster, rules: &Rules) -> Option<MachineView> {
@@ -119,11 +119,11 @@ fn added(id: Option<String>, changes: Proposal) -> Proposal {
     let mut rest = Proposal::new();
     for change in changes {
         match change {
-            Change::SetMetadata { key, value, .. } => drop(metadata.insert(key, value)),
+            Remedy::SetMetadata { key, value, .. } => drop(metadata.insert(key, value)),
             other => drop(rest.insert(other)),
         }
     }
-    rest.insert(Change::AddMachine { id, metadata });
+    rest.insert(Remedy::AddMachine { id, metadata });
     rest
 }
 
@@ -178,11 +178,11 @@ impl<'a> Trial<'a> {
             }
             Obstacle::Cordoned | Obstacle::Draining => {
                 self.machine.availability = Availability::Open;
-                self.changes.insert(Change::Open(machine));
+                self.changes.insert(Remedy::Open(machine));
             }
             Obstacle::Outdated { .. } => {
                 self.machine.availability = Availability::Open;
-                self.changes.insert(Change::Upgrade(machine));
+                self.changes.insert(Remedy::Upgrade(machine));
             }
             Obstacle::MachineOf { peer, problem } => self.fetch(&peer.parse().ok()?, problem)?,
             Obstacle::Conflict { with }
@@ -205,13 +205,13 @@ impl<'a> Trial<'a> {
     fn set_metadata(&mut self, key: String, value: String) {
         let id = self.machine.id.clone();
         self.changes.retain(|change| match change {
-            Change::SetMetadata { key: earlier, .. } => *earlier != key,
+            Remedy::SetMetadata { key: earlier, .. } => *earlier != key,
             _ => true,
         });
         let has = self.cluster.machines.get(&id).and_then(|known| known.metadata.get(&key));
         let has = has.cloned();
         self.machine.metadata.insert(key.clone(), value.clone());
-        self.changes.insert(Change::SetMetadata { machine: id, key, value, has });
+        self.changes.insert(Remedy::SetMetadata { machine: id, key, value, has });
     }
 
     /// Brings a unit here that MachineOf names.
@@ -227,7 +227,7 @@ impl<'a> Trial<'a> {
         match problem {
             PeerProblem::Elsewhere => return None,
             PeerProblem::Unknown | PeerProblem::Inactive => {
-                self.changes.insert(Change::Start(peer.clone()));
+                self.changes.insert(Remedy::Start(peer.clone()));
             }
             PeerProblem::NotPlaced | PeerProblem::NotHere => {}
         }
@@ -246,7 +246,7 @@ impl<'a> Trial<'a> {
             return None;
         }
         self.board.remove(&unit, &self.machine.id);
-        self.changes.insert(Change::Unload(unit));
+        self.changes.insert(Remedy::Unload(unit));
         Some(())
     }
 }

@@ -8,16 +8,16 @@ use crate::registry::key::Key;
 
 /// The nearest change for a unit, in few words.
 fn proposed(world: &World, name: &str) -> String {
-    let word = |change: &Change| match change {
-        Change::SetMetadata { machine, key, value, has } => {
+    let word = |change: &Remedy| match change {
+        Remedy::SetMetadata { machine, key, value, has } => {
             let instead = has.as_ref().map_or(String::new(), |has| format!(" instead of {has}"));
             format!("set {key}={value}{instead} on {machine}")
         }
-        Change::Open(machine) => format!("open {machine}"),
-        Change::Start(unit) => format!("start {unit}"),
-        Change::Unload(unit) => format!("unload {unit}"),
-        Change::Upgrade(machine) => format!("upgrade {machine}"),
-        Change::AddMachine { id, metadata } => {
+        Remedy::Open(machine) => format!("open {machine}"),
+        Remedy::Start(unit) => format!("start {unit}"),
+        Remedy::Unload(unit) => format!("unload {unit}"),
+        Remedy::Upgrade(machine) => format!("upgrade {machine}"),
+        Remedy::AddMachine { id, metadata } => {
             format!("add {} with {metadata:?}", id.as_deref().unwrap_or("any"))
         }
     };
@@ -136,17 +136,17 @@ fn carry_out(world: &mut World, on: &MachineId, changes: &Proposal) {
     let mut overlay: Vec<(&str, &str)> = Vec::new();
     for change in changes {
         match change {
-            Change::SetMetadata { machine, key, value, .. } => {
+            Remedy::SetMetadata { machine, key, value, .. } => {
                 assert_eq!(machine, on);
                 overlay.push((key, value));
             }
-            Change::Open(machine) => world.stand(machine.as_str(), Standing::Joined),
-            Change::Start(name) => {
+            Remedy::Open(machine) => world.stand(machine.as_str(), Standing::Joined),
+            Remedy::Start(name) => {
                 let stored: Option<Unit> = world.read(&Key::Unit(name.clone()));
                 let text = stored.map_or_else(String::new, |unit| unit.text);
                 world.set(name.as_str(), &text, TargetState::Launched);
             }
-            Change::Unload(name) => {
+            Remedy::Unload(name) => {
                 let stored: Unit = world.read(&Key::Unit(name.clone())).unwrap();
                 world.set(name.as_str(), &stored.text, TargetState::Inactive);
                 world.delete(&Key::Placed(name.clone()));
@@ -154,8 +154,8 @@ fn carry_out(world: &mut World, on: &MachineId, changes: &Proposal) {
                     world.delete(&Key::Schedule(machine(id), name.clone()));
                 }
             }
-            Change::Upgrade(_) => panic!("all machines are of today"),
-            Change::AddMachine { metadata, .. } => {
+            Remedy::Upgrade(_) => panic!("all machines are of today"),
+            Remedy::AddMachine { metadata, .. } => {
                 world.join(on.as_str(), "");
                 overlay.extend(metadata.iter().map(|(key, value)| (&**key, &**value)));
             }

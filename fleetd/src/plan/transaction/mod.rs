@@ -13,13 +13,7 @@ use crate::placement::{Cluster, Obstacle, RecordView};
 use crate::registry::document::{Assignment, Phase, Placed, Unit, encode};
 use crate::registry::key::{Key, KeyPrefix};
 use crate::registry::mirror::Mirror;
-use crate::store::{Compare, Revision, Transaction, Write};
-
-/// etcd's default limit is 128.
-const MAX_OPERATIONS: usize = 120;
-
-/// etcd's default limit is 1.5 MiB.
-const MAX_BYTES: usize = 1024 * 1024;
+use crate::store::{Compare, MAX_BYTES, MAX_OPERATIONS, Revision, Transaction, Write};
 
 /// Most of a unit's released assignments on machines that are away. Whoever returns finds in its
 /// own that it is to stop the unit; machines that never return must not fill the transaction.
