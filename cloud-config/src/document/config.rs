@@ -7,7 +7,7 @@ use crate::problem::{Position, Problem};
 use crate::yaml::{self, Node, Value};
 
 /// The keys of a document.
-const TOP: Known = Known {
+const TOP: Known<'_> = Known {
     keys: &[
         "coreos",
         "fqdn",

@@ -4,7 +4,7 @@ use super::fields::{At, Known, Reader};
 use super::options::{self, Table};
 use super::{CoreOs, Section, sections, units};
 
-const KEYS: Known = Known {
+const KEYS: Known<'_> = Known {
     elsewhere: &[
         ("write_files", "at the top level, not under `coreos`"),
         ("users", "at the top level, not under `coreos`"),

@@ -35,8 +35,8 @@ pub(super) struct Fields<'a> {
 
 /// Keys that a map may have.
 #[derive(Clone, Copy)]
-pub(super) struct Known {
-    pub(super) keys: &'static [&'static str],
+pub(super) struct Known<'a> {
+    pub(super) keys: &'a [&'static str],
     /// Keys that other programs know, and why nothing comes of them here.
     pub(super) foreign: &'static [(&'static str, &'static str)],
     /// Keys that belong to another map, and to which.
@@ -45,9 +45,9 @@ pub(super) struct Known {
     pub(super) renamed: &'static [(&'static str, &'static str)],
 }
 
-impl Known {
+impl<'a> Known<'a> {
     /// Some keys, and nothing known of others.
-    pub(super) const fn only(keys: &'static [&'static str]) -> Self {
+    pub(super) const fn only(keys: &'a [&'static str]) -> Self {
         Self { keys, foreign: &[], elsewhere: &[], renamed: &[] }
     }
 }
@@ -79,7 +79,7 @@ impl Reader<'_> {
     }
 
     /// The known keys of a map.
-    pub(super) fn fields<'a>(&mut self, at: &At<'a>, known: Known) -> Option<Fields<'a>> {
+    pub(super) fn fields<'a>(&mut self, at: &At<'a>, known: Known<'_>) -> Option<Fields<'a>> {
         let Value::Map(entries) = &at.node.value else {
             self.wrong_type(at, "a map of keys and values");
             return None;
@@ -103,7 +103,7 @@ impl Reader<'_> {
         Some(Fields { found })
     }
 
-    fn todays_name(&mut self, at: &At<'_>, key: &Key, known: Known) -> String {
+    fn todays_name(&mut self, at: &At<'_>, key: &Key, known: Known<'_>) -> String {
         let name = key.name();
         let Some((_, new)) = find(known.renamed, &name) else {
             return name;
@@ -251,7 +251,7 @@ pub(super) fn quote(text: &str) -> String {
     format!("`{}{dots}`", short.escape_debug())
 }
 
-fn unknown(path: &str, key: &Key, known: Known) -> Problem {
+fn unknown(path: &str, key: &Key, known: Known<'_>) -> Problem {
     let name = key.name();
     if !key.is_name() {
         let text =

@@ -7,7 +7,7 @@ use super::gzip;
 use super::multipart::decode_base64;
 use super::{File, groups, paths};
 
-const KEYS: Known =
+const KEYS: Known<'_> =
     Known::only(&["path", "content", "encoding", "permissions", "owner", "append", "defer"]);
 
 /// What a file has that says nothing of its mode.

@@ -23,12 +23,22 @@ pub(super) enum Kind {
 #[derive(Clone, Copy)]
 pub(super) struct Table {
     pub(super) options: &'static [(&'static str, Kind)],
-    pub(super) known: Known,
+    /// Old names of options, and those of today.
+    pub(super) renamed: &'static [(&'static str, &'static str)],
+}
+
+impl Table {
+    /// Options that never had another name.
+    pub(super) const fn of(options: &'static [(&'static str, Kind)]) -> Self {
+        Self { options, renamed: &[] }
+    }
 }
 
 /// Reads a section; options come in the order of the table.
 pub(super) fn read(reader: &mut Reader<'_>, at: &At<'_>, table: Table) -> Section {
-    let Some(fields) = reader.fields(at, table.known) else { return Section::default() };
+    let keys: Vec<&'static str> = table.options.iter().map(|(name, _)| *name).collect();
+    let known = Known { renamed: table.renamed, ..Known::only(&keys) };
+    let Some(fields) = reader.fields(at, known) else { return Section::default() };
     let options = table.options.iter().filter_map(|(name, kind)| {
         let value = fields.get(name).and_then(|at| value(reader, at, *kind))?;
         Some((*name, value))
@@ -93,17 +103,4 @@ fn check_discovery(reader: &mut Reader<'_>, at: &At<'_>, url: &str) {
             "discovery URL holds no token: ask for one at https://discovery.etcd.io/new?size=3",
         );
     }
-}
-
-/// Names of the options of a table.
-pub(super) const fn names<const N: usize>(
-    options: &'static [(&'static str, Kind); N],
-) -> [&'static str; N] {
-    let mut names = [""; N];
-    let mut index = 0;
-    while index < N {
-        names[index] = options[index].0;
-        index += 1;
-    }
-    names
 }

@@ -1,90 +1,65 @@
 //! The options of each program, in the order in which they are told to it.
 
-use super::fields::Known;
-use super::options::{Kind, Table, names};
-
-/// A table of options, of which nothing else is known.
-const fn table<const N: usize>(
-    options: &'static [(&'static str, Kind); N],
-    keys: &'static [&'static str; N],
-) -> Table {
-    Table { options, known: Known::only(keys) }
-}
+use super::options::{Kind, Table};
 
 /// Options of etcd 0.4, and those of etcd 2 that people wrote here.
 pub(super) const ETCD: Table = Table {
-    options: &ETCD_OPTIONS,
-    known: Known {
-        renamed: &[("discovery_url", "discovery")],
-        ..Known::only(&names(&ETCD_OPTIONS))
-    },
+    options: &[
+        ("addr", Kind::Text),
+        ("advertise_client_urls", Kind::Text),
+        ("bind_addr", Kind::Text),
+        ("ca_file", Kind::Text),
+        ("cert_file", Kind::Text),
+        ("cluster_active_size", Kind::Whole),
+        ("cluster_remove_delay", Kind::Number),
+        ("cluster_sync_interval", Kind::Number),
+        ("cors", Kind::Text),
+        ("data_dir", Kind::Text),
+        ("discovery", Kind::Discovery),
+        ("discovery_fallback", Kind::Text),
+        ("discovery_srv", Kind::Text),
+        ("discovery_proxy", Kind::Text),
+        ("election_timeout", Kind::Whole),
+        ("force_new_cluster", Kind::Truth),
+        ("graphite_host", Kind::Text),
+        ("heartbeat_interval", Kind::Whole),
+        ("http_read_timeout", Kind::Number),
+        ("http_write_timeout", Kind::Number),
+        ("initial_advertise_peer_urls", Kind::Text),
+        ("initial_cluster", Kind::Text),
+        ("initial_cluster_state", Kind::Text),
+        ("initial_cluster_token", Kind::Text),
+        ("key_file", Kind::Text),
+        ("listen_client_urls", Kind::Text),
+        ("listen_peer_urls", Kind::Text),
+        ("max_result_buffer", Kind::Whole),
+        ("max_retry_attempts", Kind::Whole),
+        ("max_snapshots", Kind::Whole),
+        ("max_wals", Kind::Whole),
+        ("name", Kind::Text),
+        ("peer_addr", Kind::Text),
+        ("peer_bind_addr", Kind::Text),
+        ("peer_ca_file", Kind::Text),
+        ("peer_cert_file", Kind::Text),
+        ("peer_election_timeout", Kind::Whole),
+        ("peer_heartbeat_interval", Kind::Whole),
+        ("peer_key_file", Kind::Text),
+        ("peers", Kind::Text),
+        ("peers_file", Kind::Text),
+        ("proxy", Kind::Text),
+        ("retry_interval", Kind::Number),
+        ("snapshot", Kind::Truth),
+        ("snapshot_count", Kind::Whole),
+        ("trace", Kind::Text),
+        ("verbose", Kind::Truth),
+        ("very_verbose", Kind::Truth),
+        ("very_very_verbose", Kind::Truth),
+    ],
+    renamed: &[("discovery_url", "discovery")],
 };
+
 /// Options of etcd 2.
-pub(super) const ETCD2: Table = table(&ETCD2_OPTIONS, &names(&ETCD2_OPTIONS));
-/// Options of fleetd.
-pub(super) const FLEET: Table = table(&FLEET_OPTIONS, &names(&FLEET_OPTIONS));
-/// Options of flannel.
-pub(super) const FLANNEL: Table = table(&FLANNEL_OPTIONS, &names(&FLANNEL_OPTIONS));
-/// Options of locksmith.
-pub(super) const LOCKSMITH: Table = table(&LOCKSMITH_OPTIONS, &names(&LOCKSMITH_OPTIONS));
-/// Options of updates.
-pub(super) const UPDATE: Table = table(&UPDATE_OPTIONS, &names(&UPDATE_OPTIONS));
-/// What names the image.
-pub(super) const OEM: Table = table(&OEM_OPTIONS, &names(&OEM_OPTIONS));
-
-const ETCD_OPTIONS: [(&str, Kind); 49] = [
-    ("addr", Kind::Text),
-    ("advertise_client_urls", Kind::Text),
-    ("bind_addr", Kind::Text),
-    ("ca_file", Kind::Text),
-    ("cert_file", Kind::Text),
-    ("cluster_active_size", Kind::Whole),
-    ("cluster_remove_delay", Kind::Number),
-    ("cluster_sync_interval", Kind::Number),
-    ("cors", Kind::Text),
-    ("data_dir", Kind::Text),
-    ("discovery", Kind::Discovery),
-    ("discovery_fallback", Kind::Text),
-    ("discovery_srv", Kind::Text),
-    ("discovery_proxy", Kind::Text),
-    ("election_timeout", Kind::Whole),
-    ("force_new_cluster", Kind::Truth),
-    ("graphite_host", Kind::Text),
-    ("heartbeat_interval", Kind::Whole),
-    ("http_read_timeout", Kind::Number),
-    ("http_write_timeout", Kind::Number),
-    ("initial_advertise_peer_urls", Kind::Text),
-    ("initial_cluster", Kind::Text),
-    ("initial_cluster_state", Kind::Text),
-    ("initial_cluster_token", Kind::Text),
-    ("key_file", Kind::Text),
-    ("listen_client_urls", Kind::Text),
-    ("listen_peer_urls", Kind::Text),
-    ("max_result_buffer", Kind::Whole),
-    ("max_retry_attempts", Kind::Whole),
-    ("max_snapshots", Kind::Whole),
-    ("max_wals", Kind::Whole),
-    ("name", Kind::Text),
-    ("peer_addr", Kind::Text),
-    ("peer_bind_addr", Kind::Text),
-    ("peer_ca_file", Kind::Text),
-    ("peer_cert_file", Kind::Text),
-    ("peer_election_timeout", Kind::Whole),
-    ("peer_heartbeat_interval", Kind::Whole),
-    ("peer_key_file", Kind::Text),
-    ("peers", Kind::Text),
-    ("peers_file", Kind::Text),
-    ("proxy", Kind::Text),
-    ("retry_interval", Kind::Number),
-    ("snapshot", Kind::Truth),
-    ("snapshot_count", Kind::Whole),
-    ("trace", Kind::Text),
-    ("verbose", Kind::Truth),
-    ("very_verbose", Kind::Truth),
-    ("very_very_verbose", Kind::Truth),
-];
-
-const ETCD2_OPTIONS: [(&str, Kind); 41] = [
+pub(super) const ETCD2: Table = Table::of(&[
     ("advertise_client_urls", Kind::Text),
     ("ca_file", Kind::Text),
     ("cert_file", Kind::Text),
@@ -126,9 +101,10 @@ const ETCD2_OPTIONS: [(&str, Kind); 41] = [
     ("strict_reconfig_check", Kind::Truth),
     ("trusted_ca_file", Kind::Text),
     ("wal_dir", Kind::Text),
-];
+]);
 
-const FLEET_OPTIONS: [(&str, Kind); 27] = [
+/// Options of fleetd.
+pub(super) const FLEET: Table = Table::of(&[
     ("agent_ttl", Kind::Text),
     ("authorized_keys_file", Kind::Text),
     ("disable_engine", Kind::Truth),
@@ -157,9 +133,10 @@ const FLEET_OPTIONS: [(&str, Kind); 27] = [
     ("store", Kind::Word(&["etcd", "embedded"])),
     ("systemd_user", Kind::Truth),
     ("units_directory", Kind::Text),
-];
+]);
 
-const FLANNEL_OPTIONS: [(&str, Kind); 11] = [
+/// Options of flannel.
+pub(super) const FLANNEL: Table = Table::of(&[
     ("etcd_endpoints", Kind::Text),
     ("etcd_cafile", Kind::Text),
     ("etcd_certfile", Kind::Text),
@@ -171,9 +148,10 @@ const FLANNEL_OPTIONS: [(&str, Kind); 11] = [
     ("subnet_file", Kind::Text),
     ("interface", Kind::Text),
     ("public_ip", Kind::Text),
-];
+]);
 
-const LOCKSMITH_OPTIONS: [(&str, Kind); 9] = [
+/// Options of locksmith.
+pub(super) const LOCKSMITH: Table = Table::of(&[
     ("endpoint", Kind::Text),
     ("etcd_cafile", Kind::Text),
     ("etcd_certfile", Kind::Text),
@@ -183,21 +161,23 @@ const LOCKSMITH_OPTIONS: [(&str, Kind); 9] = [
     ("group", Kind::Text),
     ("window_start", Kind::Form(is_window_start, "`Sun 04:00` or `23:30`")),
     ("window_length", Kind::Form(is_window_length, "`1h30m`")),
-];
+]);
 
-const UPDATE_OPTIONS: [(&str, Kind); 3] = [
+/// Options of updates.
+pub(super) const UPDATE: Table = Table::of(&[
     ("reboot_strategy", Kind::Word(&["etcd-lock", "reboot", "off", "best-effort"])),
     ("group", Kind::Text),
     ("server", Kind::Text),
-];
+]);
 
-const OEM_OPTIONS: [(&str, Kind); 5] = [
+/// What names the image.
+pub(super) const OEM: Table = Table::of(&[
     ("id", Kind::Text),
     ("name", Kind::Text),
     ("version_id", Kind::Text),
     ("home_url", Kind::Text),
     ("bug_report_url", Kind::Text),
-];
+]);
 
 /// A time of day, on one day of the week or on each.
 fn is_window_start(text: &str) -> bool {
@@ -260,7 +240,6 @@ mod tests {
     fn tables_name_each_option_once() {
         for table in [ETCD, ETCD2, FLEET, FLANNEL, LOCKSMITH, UPDATE, OEM] {
             let mut names: Vec<&str> = table.options.iter().map(|(name, _)| *name).collect();
-            assert_eq!(names, table.known.keys);
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), table.options.len());

@@ -7,11 +7,11 @@ use super::{DropIn, Unit, UnitCommand, tokens, unit_text};
 use crate::problem::Problem;
 use crate::yaml::Value;
 
-const KEYS: Known = Known::only(&[
+const KEYS: Known<'_> = Known::only(&[
     "name", "content", "runtime", "mask", "enable", "command", "drop_ins", "cluster",
 ]);
 
-const DROP_IN_KEYS: Known = Known::only(&["name", "content"]);
+const DROP_IN_KEYS: Known<'_> = Known::only(&["name", "content"]);
 
 /// Suffixes of files that systemd-networkd reads.
 const NETWORK: [&str; 3] = ["network", "netdev", "link"];

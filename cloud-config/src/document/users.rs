@@ -6,7 +6,7 @@ use super::fields::{At, Fields, Known, Reader};
 use super::{User, canonical, groups, keys, paths};
 use crate::yaml::{Style, Value};
 
-const KEYS: Known = Known {
+const KEYS: Known<'_> = Known {
     keys: &[
         "name",
         "passwd",

@@ -233,3 +233,28 @@ fn template(unit: &str) -> Option<String> {
     let (_, suffix) = rest.rsplit_once('.')?;
     Some(format!("{stem}@.{suffix}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_root_may_read_is_passed_over_with_one_warning() {
+        let root = Root::new(Path::new("/"));
+        let denied =
+            || -> io::Result<Option<String>> { Err(io::ErrorKind::PermissionDenied.into()) };
+        let mut reader = Reader::new(&root, Scope::Whole);
+
+        reader.is_root = false;
+        for path in ["/etc/shadow", "/etc/gshadow"] {
+            assert_eq!(reader.take(Path::new(path), denied()).unwrap(), None);
+        }
+        let text = "some files are for root alone to read: run as root to compare them, too";
+        assert_eq!(reader.warnings(), [text]);
+
+        let mut reader = Reader::new(&root, Scope::Whole);
+        reader.is_root = true;
+        let refused = reader.take(Path::new("/etc/shadow"), denied()).unwrap_err();
+        assert!(refused.to_string().starts_with("cannot read /etc/shadow: "));
+    }
+}

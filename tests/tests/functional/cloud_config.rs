@@ -172,6 +172,19 @@ fn the_example_with_elasticsearch_pulls_its_image_and_runs_it() {
     assert_eq!(host.show("es.service", "Result"), "success");
 }
 
+#[test]
+fn a_user_whose_group_is_there_first_is_made() {
+    let documented = Documented::new();
+    let host = &documented.hosts()[1];
+    let document = "#cloud-config\nusers: [{name: joe}, {name: ann, groups: [joe]}]\n";
+    host.write("/root/users.yml", document.as_bytes()).unwrap();
+
+    cloud_config(host, &["apply", "/root/users.yml"]);
+
+    assert_eq!(host.read(["id", "--group", "--name", "joe"]).unwrap(), "joe\n");
+    assert_eq!(host.read(["id", "--groups", "--name", "ann"]).unwrap(), "ann joe\n");
+}
+
 /// A unit may be ordered after us, and after all that is ordered after us.
 #[test]
 fn units_that_wait_for_the_boot_and_for_cloud_config_hold_up_neither() {
