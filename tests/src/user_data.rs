@@ -63,19 +63,18 @@ fn kept(cluster: &Cluster) -> PathBuf {
     cluster.directory().join("user-data")
 }
 
-/// The document of a host: a machine of fleet, and one of the first is a member of etcd as well.
+/// The document of a host: a machine of fleet, and one of the first is a member of etcd as well,
+/// which is the only one that its fleet is told of.
 fn document(cluster: &Cluster, host: &Host) -> String {
     let start = |unit: &str| format!("    - name: {unit}.service\n      command: start\n");
     let fleet = format!("  units:\n{}", start("fleet"));
     if cluster.store() == Store::Embedded {
         return format!("#cloud-config\n\ncoreos:\n{fleet}");
     }
-    let settings = format!(
-        "  fleet:\n    etcd-servers: {}\n    agent-ttl: 5s\n",
-        etcd::endpoints(cluster).join(",")
-    );
+    let settings = "  fleet:\n    agent-ttl: 5s\n";
     if host.number() > cluster.etcd_members() {
-        return format!("#cloud-config\n\ncoreos:\n{settings}{fleet}");
+        let servers = format!("    etcd-servers: {}\n", etcd::endpoints(cluster).join(","));
+        return format!("#cloud-config\n\ncoreos:\n{settings}{servers}{fleet}");
     }
     let url = Discovery::new(cluster).url();
     let member = format!(

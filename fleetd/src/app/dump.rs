@@ -23,19 +23,27 @@ struct Dump {
     agent: Option<agent::Dump>,
     /// None if nobody leads, or the store does not tell.
     leader: Option<MachineId>,
+    /// Where etcd is asked; none for the embedded store.
+    endpoints: Vec<String>,
     /// Whether the store answered.
     store: bool,
     version: &'static str,
 }
 
 /// Asks everybody and prints the answers.
-pub(super) async fn print<S: Store>(agent: Handle, store: S, prefix: KeyPrefix) {
+pub(super) async fn print<S: Store>(
+    agent: Handle,
+    store: S,
+    prefix: KeyPrefix,
+    endpoints: Vec<String>,
+) {
     let key = Selection::Key(prefix.encode(&Key::Leader));
     let (agent, leader) =
         tokio::join!(timeout(PATIENCE, agent.dump()), timeout(PATIENCE, store.range(&key, None)));
     let leader = leader.map_err(|_| ()).and_then(|answer| answer.map_err(|_| ()));
     let dump = Dump {
         agent: agent.ok().flatten(),
+        endpoints,
         store: leader.is_ok(),
         leader: leader.ok().and_then(|found| {
             let leader = decode::<Leader>(&found.entries.first()?.value).ok()?;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use self::link::Link;
 use self::signals::{Asked, Signals};
 use crate::agent::{Agent, AgentSettings, Handle, Registration, Shutdown};
 use crate::api::{self, ApiSettings, Doors, TcpAccess, Tls, TlsFiles, Unavailable};
@@ -27,12 +28,13 @@ use crate::notify;
 use crate::registry::document::{Machine, VERSION};
 use crate::registry::key::is_unit;
 use crate::store::embedded::{self, EmbeddedStore};
-use crate::store::etcd::{EtcdOptionsError, EtcdStore};
+use crate::store::etcd::EtcdStore;
 use crate::store::measured::Measured;
 use crate::store::{Store, Witness, Witnessed};
 use crate::systemd::dbus::{Bus, DbusSystemd};
 
 mod dump;
+mod link;
 mod reload;
 mod signals;
 
@@ -46,6 +48,8 @@ const RUN_DIRECTORY: &str = "/run/fleet";
 const STATE_DIRECTORY: &str = "/var/lib/fleet";
 /// Where in the former it is kept how far the store has come.
 const SEEN: &str = "seen";
+/// Where in the former it is kept which members etcd has.
+const MEMBERS: &str = "etcd-members";
 /// Where in the latter the embedded store is.
 const DATABASE: &str = "store.redb";
 
@@ -115,21 +119,16 @@ pub async fn run(configuration: Configuration) -> Result<(), AppError> {
         StoreChoice::Etcd(options) => {
             info!(endpoints = ?options.endpoints, %reason, "Using etcd as the store");
             refuse_to_forget(&database, reason).await?;
-            let store = EtcdStore::connect(&options)?;
-            let renewed = store.clone();
+            let members = Path::new(RUN_DIRECTORY).join(MEMBERS);
+            let store = EtcdStore::remembering(&options, members)?;
             let is_secure = options.endpoints.iter().any(|url| url.starts_with("https:"));
-            let renew = move |choice: &StoreChoice| match choice {
-                StoreChoice::Etcd(options) if is_secure => {
-                    renewed.renew(&options.tls.clone().unwrap_or_default())
-                }
-                StoreChoice::Etcd(_) | StoreChoice::Embedded => Ok(()),
-            };
-            serve(configuration, store, Box::new(renew)).await
+            let link = Link::Etcd { store: store.clone(), is_secure };
+            serve(configuration, store, link).await
         }
         StoreChoice::Embedded => {
             info!(path = %database.display(), %reason, "Using the embedded store");
             let store = EmbeddedStore::open(&database).await?;
-            let outcome = serve(configuration, store.clone(), Box::new(|_| Ok(()))).await;
+            let outcome = serve(configuration, store.clone(), Link::Embedded).await;
             if timeout(CLOSING, store.close()).await.is_err() {
                 warn!("The embedded store did not close in time");
             }
@@ -154,14 +153,11 @@ fn counted(units: usize) -> String {
     if units == 1 { "1 unit".to_owned() } else { format!("{units} units") }
 }
 
-/// Makes the store read its certificates again.
-type Renew = Box<dyn Fn(&StoreChoice) -> Result<(), EtcdOptionsError> + Send>;
-
 /// Runs all parts on a store.
 async fn serve(
     configuration: Configuration,
     store: impl Store,
-    renew: Renew,
+    link: Link,
 ) -> Result<(), AppError> {
     let metrics = Arc::new(Metrics::default());
     let store = Measured::new(store, metrics.store.clone());
@@ -206,7 +202,7 @@ async fn serve(
     let api = ApiSettings { prefix, token_limit, metrics };
     let doors = Doors { listeners, tls: tls.as_ref().map(watch::Sender::subscribe) };
     api::serve(api, store.clone(), ready, doors, &parts.tracker, &parts.api);
-    let supervisor = Supervisor { configuration, parts, handle, store, tls, renew };
+    let supervisor = Supervisor { configuration, parts, handle, store, tls, link };
     supervisor.run(agent, signals).await
 }
 
@@ -253,7 +249,7 @@ struct Supervisor<S> {
     handle: Handle,
     store: S,
     tls: Option<watch::Sender<Tls>>,
-    renew: Renew,
+    link: Link,
 }
 
 impl<S: Store> Supervisor<S> {
@@ -313,7 +309,7 @@ impl<S: Store> Supervisor<S> {
                 }
             }
         }
-        if let Err(error) = (self.renew)(&self.configuration.settings.store) {
+        if let Err(error) = self.link.renew(&self.configuration.settings.store) {
             let error = chain(&error);
             error!(error, "etcd is asked with the certificates that are known");
         }
@@ -336,7 +332,8 @@ impl<S: Store> Supervisor<S> {
 
     fn dump(&self) {
         let prefix = self.configuration.settings.prefix.clone();
-        let dump = dump::print(self.handle.clone(), self.store.clone(), prefix);
+        let endpoints = self.link.endpoints();
+        let dump = dump::print(self.handle.clone(), self.store.clone(), prefix, endpoints);
         self.parts.tracker.spawn(dump);
     }
 }

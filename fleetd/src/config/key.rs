@@ -177,7 +177,9 @@ impl Key {
             Self::EtcdKeyfile => "PEM file with the key of etcd_certfile",
             Self::EtcdPassword => "Password for etcd_username",
             Self::EtcdRequestTimeout => "Seconds that etcd has for an answer",
-            Self::EtcdServers => "Endpoints of etcd, separated by commas",
+            Self::EtcdServers => {
+                "Endpoints of etcd, separated by commas; other members are found through them"
+            }
             Self::EtcdUsername => "User to log in to etcd with",
             Self::InsecureTcp => "Serve the API on TCP sockets that others can reach, without TLS",
             Self::Metadata => "What units may ask of this machine: key=value,key=value",

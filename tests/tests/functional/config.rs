@@ -61,6 +61,13 @@ fn a_reload_follows_metadata_and_verbosity_and_touches_neither_units_nor_listene
     assert_eq!(get(&host, "/fleet/v1/machines").status, 200);
 }
 
+/// Where fleetd asks etcd that was told of nothing but the member on its own host.
+fn endpoints(fleet: &Fleet) -> Vec<String> {
+    let members = (1..=3).map(|number| fleet.host(number).address().to_string());
+    let addresses = ["127.0.0.1".to_owned()].into_iter().chain(members);
+    addresses.map(|address| format!("http://{address}:2379")).collect()
+}
+
 #[test]
 fn a_dump_tells_on_one_line_what_the_machine_holds() {
     let fleet = Fleet::of(1);
@@ -87,6 +94,7 @@ fn a_dump_tells_on_one_line_what_the_machine_holds() {
     assert_eq!(dump["registration"], "registered");
     assert_eq!([&dump["leader"], &dump["machine"]["hostname"]], [&*id, host.name()]);
     assert_eq!(dump["store"], true);
+    assert_eq!(dump["endpoints"], json!(endpoints(&fleet)));
 }
 
 #[test]

@@ -63,6 +63,52 @@ fn units_keep_running_while_the_store_is_away() {
     assert_eq!(processes(), before);
 }
 
+#[test]
+fn a_host_whose_own_etcd_is_away_goes_on_through_the_others() {
+    let fleet = Fleet::of(3);
+    let template = fleet.write("hello@.service", &sleeper(""));
+    let files: Vec<_> = (1..=3).map(|n| template.replace("@.", &format!("@{n}."))).collect();
+    fleet.fleetctl(&["start", &files[0], &files[1], &files[2]]).good();
+    let places = fleet.await_active(3);
+    let processes = || -> Vec<String> {
+        places.iter().map(|(unit, id)| Systemd(fleet.host_of(id)).main_pid(unit)).collect()
+    };
+    let before = processes();
+    let host = Systemd(fleet.host(3));
+    let id = host.machine_id().unwrap();
+    let environment = host.show("fleet", "Environment");
+    assert!(environment.contains("FLEET_ETCD_SERVERS=http://127.0.0.1:2379"), "{environment}");
+    let pinned = fleet.write("pinned.service", &sleeper(&format!("MachineID={id}")));
+
+    host.read(["systemctl", "stop", "etcd"]).unwrap();
+
+    let works = |when: &str| {
+        assert!(!host.is_active("etcd.service"), "{when}");
+        fleet.fleetctl(&["start", &pinned]).good();
+        assert!(host.is_active("pinned.service"), "{when}");
+        fleet.fleetctl_on(&host, &["destroy", "pinned.service"]).good();
+        assert!(!host.is_active("pinned.service"), "{when}");
+        let machines = fleet.machines_from(&host);
+        assert!(machines.len() == 3 && machines.contains(&id), "{when}: {machines:?}");
+    };
+    works("without its own etcd");
+    throughout(TTL * 2, || assert_eq!(processes(), before));
+    works("after its lease would have run out");
+    // Whoever is started now has nobody to ask.
+    host.read(["systemctl", "restart", "fleet"]).unwrap();
+    settled(&fleet);
+    works("restarted");
+
+    host.read(["systemctl", "start", "etcd"]).unwrap();
+    for other in [1, 2].map(|number| fleet.host(number)) {
+        other.read(["systemctl", "stop", "etcd"]).unwrap();
+        other.read(["systemctl", "start", "--no-block", "etcd"]).unwrap();
+    }
+    settled(&fleet);
+    assert_eq!(fleet.await_active(3), places);
+    assert_eq!(processes(), before);
+}
+
 /// All machines are present and fleet answers.
 fn settled(fleet: &Fleet) {
     until(PATIENCE, "fleet runs on all hosts and answers", || {

@@ -4,7 +4,10 @@
 mod codec;
 mod endpoint;
 mod fault;
+mod members;
+mod memory;
 mod pool;
+mod ring;
 mod watch;
 
 #[cfg(test)]
@@ -12,22 +15,23 @@ mod access;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod learning;
+#[cfg(test)]
 pub(crate) mod process;
 #[cfg(test)]
 mod restored;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{Client, Error, GetOptions, GetResponse};
 use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
-use tonic::transport::ClientTlsConfig;
 use uuid::Uuid;
 
-use self::endpoint::Endpoint;
 pub use self::endpoint::{EtcdOptionsError, TlsFiles};
+use self::memory::Memory;
 use self::pool::{Pool, Repeat};
 use super::{
     Commit, Grant, KeepAlive, LeaseId, Revision, Selection, Snapshot, Store, StoreError,
@@ -46,7 +50,7 @@ const MAX_MESSAGE: usize = i32::MAX as usize;
 /// How to reach etcd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EtcdOptions {
-    /// URLs of the members.
+    /// URLs of members, through which the others are found.
     pub endpoints: Vec<String>,
     /// How long one endpoint may take to answer one request.
     pub request_timeout: Duration,
@@ -73,31 +77,32 @@ impl fmt::Debug for Credentials {
 
 /// The store on etcd v3.
 #[derive(Clone, Debug)]
-pub struct EtcdStore(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    pool: Arc<Pool>,
-    watches: TaskTracker,
-}
+pub struct EtcdStore(Arc<Pool>);
 
 impl EtcdStore {
-    /// Prepares the connections; nothing is sent before the first request.
+    /// Prepares the connections; nothing is sent before the first request. With the first answer
+    /// etcd is asked for its members, which are used from then on beside the configured endpoints.
     ///
     /// # Errors
     ///
     /// If the options cannot be used. An etcd that is down is no error.
     pub fn connect(options: &EtcdOptions) -> Result<Self, EtcdOptionsError> {
-        if options.endpoints.is_empty() {
-            return Err(EtcdOptionsError::NoEndpoint);
-        }
-        let tls: ClientTlsConfig = options.tls.clone().unwrap_or_default().read()?;
-        let endpoints = options.endpoints.iter().map(|url| Endpoint::new(url, options, &tls));
-        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
+        Self::new(options, None)
+    }
 
+    /// As [`EtcdStore::connect`], with the members that are kept in a file from one process to the
+    /// next, in case that none of the configured endpoints answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`EtcdStore::connect`]; a file that is not there or cannot be understood is none.
+    pub fn remembering(options: &EtcdOptions, file: PathBuf) -> Result<Self, EtcdOptionsError> {
+        Self::new(options, Some(Memory::new(file)))
+    }
+
+    fn new(options: &EtcdOptions, memory: Option<Memory>) -> Result<Self, EtcdOptionsError> {
         let (random, ..) = Uuid::new_v4().as_fields();
-        let pool = Pool::new(endpoints, options.request_timeout, random as usize);
-        Ok(Self(Arc::new(Shared { pool: Arc::new(pool), watches: TaskTracker::new() })))
+        Pool::new(options, memory, random as usize).map(|pool| Self(Arc::new(pool)))
     }
 
     /// Reads the certificates again, for connections to come.
@@ -106,13 +111,17 @@ impl EtcdStore {
     ///
     /// If they cannot be used; then nothing changes.
     pub fn renew(&self, files: &TlsFiles) -> Result<(), EtcdOptionsError> {
-        let tls = files.read()?;
-        // Whatever is wrong with them is wrong for all endpoints, and told for the first.
-        self.pool().endpoints().iter().try_for_each(|endpoint| endpoint.renew(&tls))
+        self.pool().renew(files)
     }
 
-    fn pool(&self) -> &Pool {
-        &self.0.pool
+    /// URLs of all endpoints that are in use: those that are configured and those that were learnt.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        self.pool().urls()
+    }
+
+    fn pool(&self) -> &Arc<Pool> {
+        &self.0
     }
 
     async fn list(&self, selection: &Selection, at: Revision) -> Result<Snapshot, StoreError> {
@@ -172,8 +181,8 @@ impl Store for EtcdStore {
 
     fn watch(&self, selection: &Selection, from: Revision) -> Watch {
         let (sender, batches) = mpsc::channel(watch::BUFFER);
-        let task = watch::follow(Arc::clone(&self.0.pool), selection.clone(), from, sender);
-        self.0.watches.spawn(task);
+        let task = watch::follow(Arc::clone(self.pool()), selection.clone(), from, sender);
+        self.pool().tasks().spawn(task);
         Watch { batches, witness: None }
     }
 

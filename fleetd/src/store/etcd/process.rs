@@ -1,7 +1,7 @@
 //! Real etcd processes for tests, on loopback ports of their own. They end with their test.
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -49,7 +49,12 @@ impl Etcd {
 
     /// Starts a cluster and waits until all members answer.
     pub(crate) async fn start_cluster(size: usize) -> Self {
-        let etcd = Self::spawn(size, "http", &[]);
+        Self::start_cluster_at(Ipv4Addr::LOCALHOST, size).await
+    }
+
+    /// The same, with members that clients reach at another address of this machine.
+    pub(crate) async fn start_cluster_at(host: Ipv4Addr, size: usize) -> Self {
+        let etcd = Self::spawn(host, size, "http", &[]);
         for url in etcd.urls() {
             answers(&etcd.store_at(&[url])).await;
         }
@@ -64,15 +69,15 @@ impl Etcd {
             format!("--cert-file={}", cert.display()),
             format!("--key-file={}", key.display()),
         ];
-        Self::spawn(1, "https", &options)
+        Self::spawn(Ipv4Addr::LOCALHOST, 1, "https", &options)
     }
 
-    fn spawn(size: usize, scheme: &str, options: &[String]) -> Self {
+    fn spawn(host: Ipv4Addr, size: usize, scheme: &str, options: &[String]) -> Self {
         let data = TempDir::new().unwrap();
-        let ports = free_ports(2 * size);
+        let ports = free_ports(host, 2 * size);
         let (clients, peers) = ports.split_at(size);
         let url = |port: &u16| format!("http://127.0.0.1:{port}");
-        let client_url = |port: &u16| format!("{scheme}://127.0.0.1:{port}");
+        let client_url = |port: &u16| format!("{scheme}://{host}:{port}");
         let cluster: Vec<_> =
             peers.iter().enumerate().map(|(n, port)| format!("m{n}={}", url(port))).collect();
         let members = clients.iter().zip(peers).enumerate().map(|(n, (client, peer))| {
@@ -166,6 +171,30 @@ impl Etcd {
         self.members.iter_mut().filter(|member| member.url == url).for_each(Member::kill);
     }
 
+    /// Kills a member and starts it again.
+    pub(crate) fn restart(&mut self, url: &str) {
+        for member in self.members.iter_mut().filter(|member| member.url == url) {
+            member.kill();
+            member.process = spawn(&mut member.command);
+        }
+    }
+
+    /// Takes the last member out of the cluster, and tells where it was.
+    pub(crate) async fn remove_last(&mut self) -> String {
+        let removed = self.members.pop().unwrap();
+        let mut client = etcd_client::Client::connect([self.url()], None).await.unwrap();
+        let listed = client.member_list().await.unwrap();
+        let urls = [removed.url.clone()];
+        let member = listed.members().iter().find(|member| member.client_urls() == urls).unwrap();
+        // etcd refuses until it has seen all members for a while.
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = client.member_remove(member.id()).await {
+            assert!(Instant::now() < deadline, "{error:?}");
+            sleep(Duration::from_millis(100)).await;
+        }
+        removed.url.clone()
+    }
+
     /// URL of the member that leads.
     pub(crate) async fn leader(&self) -> String {
         for member in &self.members {
@@ -207,8 +236,7 @@ fn binary() -> String {
     std::env::var("FLEET_TEST_ETCD").unwrap_or_else(|_| "etcd".to_owned())
 }
 
-fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> =
-        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap()).collect();
+fn free_ports(host: Ipv4Addr, count: usize) -> Vec<u16> {
+    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind((host, 0)).unwrap()).collect();
     listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }

@@ -49,7 +49,7 @@ pub(super) async fn follow(
 }
 
 struct Follower<'a> {
-    pool: &'a Pool,
+    pool: &'a Arc<Pool>,
     selection: Selection,
     position: Position,
     /// The cluster that the reader listed before it began to watch; 0 is not known yet.
@@ -113,11 +113,11 @@ impl Follower<'_> {
     async fn stream(&mut self) -> End {
         let turn = self.pool.turn();
         let endpoint = turn.endpoint();
-        let opened = match self.open(endpoint).await {
+        let opened = match self.open(&endpoint).await {
             Ok(opened) => opened,
             Err(failure) => return End::Broken(failure),
         };
-        match self.check(endpoint, &opened).await {
+        match self.check(&endpoint, &opened).await {
             Ok(Continuation::Known) => turn.keep(),
             Ok(Continuation::Lost) => {
                 turn.keep();
@@ -125,9 +125,9 @@ impl Follower<'_> {
             }
             Err(failure) => return End::Broken(failure),
         }
-        let end = self.pump(endpoint, opened).await;
+        let end = self.pump(&endpoint, opened).await;
         if matches!(end, End::Broken(_)) {
-            self.pool.leave(endpoint);
+            self.pool.leave(&endpoint);
         }
         end
     }
