@@ -485,6 +485,27 @@ fn worlds() -> impl Strategy<Value = World> {
     })
 }
 
+type Busy = (Option<Activity>, bool, bool);
+
+fn busy() -> impl Strategy<Value = Busy> {
+    let activity =
+        prop_oneof![Just(Activity::Stopping), Just(Activity::Asking), Just(Activity::Starting)];
+    (proptest::option::of(activity), proptest::bool::weighted(0.2), proptest::bool::weighted(0.2))
+}
+
+/// Worlds in which something is under way, or has failed.
+fn busy_worlds() -> impl Strategy<Value = World> {
+    (worlds(), proptest::collection::vec(busy(), 5)).prop_map(|(mut world, units)| {
+        for (index, (job, filing, blocked)) in units.into_iter().enumerate() {
+            let unit = name(&format!("u{index}.service"));
+            world.jobs.extend(job.map(|job| (unit.clone(), job)));
+            world.filing.extend(filing.then(|| unit.clone()));
+            world.blocked.extend(blocked.then_some(unit));
+        }
+        world
+    })
+}
+
 fn settle(world: &World) -> World {
     let mut world = world.clone();
     for _ in 0..50 {
@@ -539,7 +560,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_stopped_without_a_reason(world in worlds()) {
+    fn nothing_is_stopped_without_a_reason(world in busy_worlds()) {
         for unit in world.plan().stops.keys() {
             let released = match world.assigned.get(unit).map(|assigned| &assigned.order) {
                 None => world.displaced.contains(unit),
@@ -552,6 +573,24 @@ proptest! {
                 }),
             };
             prop_assert!(released, "{unit}");
+        }
+    }
+
+    #[test]
+    fn what_is_under_way_is_waited_for(world in busy_worlds()) {
+        let Plan { stops, installs, starts, notes, removals, forgets, .. } = world.plan();
+        let stops: BTreeSet<_> = stops.into_keys().collect();
+        let filing = installs.union(&removals).cloned().collect::<BTreeSet<_>>();
+        prop_assert!(filing.is_empty() || world.filing.is_empty(), "{filing:?}");
+        let forgets = forgets.into_keys().collect();
+        for unit in [stops.clone(), filing, starts, notes.clone(), forgets].into_iter().flatten() {
+            prop_assert!(!world.filing.contains(&unit) && !world.blocked.contains(&unit), "{unit}");
+            let may_go = match world.jobs.get(&unit) {
+                None => true,
+                Some(Activity::Starting) => stops.contains(&unit) || notes.contains(&unit),
+                Some(Activity::Stopping | Activity::Asking) => false,
+            };
+            prop_assert!(may_go, "{unit}");
         }
     }
 }
