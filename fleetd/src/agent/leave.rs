@@ -25,12 +25,16 @@ const ANNOUNCING_DEADLINE: Duration = Duration::from_secs(2);
 /// Short of what systemd still gives after the units' own deadline.
 const LEAVING_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Longer than this nobody who is being stopped can wait for an answer.
+const OWN_JOB_DEADLINE: Duration = Duration::from_secs(1);
+
 /// An operator may cordon the machine in the same moment; that seldom happens twice.
 const ATTEMPTS: u32 = 3;
 
-/// Asks systemd whether fleetd is to stop or comes back; without an answer it comes back.
+/// Asks systemd whether fleetd is to stop or comes back; without an answer it comes back: a silent
+/// systemd must not make it give its units away.
 pub(super) async fn own_job<M: Systemd>(systemd: &M) -> OwnJob {
-    match timeout(Duration::from_secs(1), systemd.own_job()).await {
+    match timeout(OWN_JOB_DEADLINE, systemd.own_job()).await {
         Ok(Ok(job)) => job,
         Ok(Err(_)) | Err(_) => OwnJob::Other,
     }

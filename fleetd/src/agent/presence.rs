@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::AgentSettings;
 use super::publish::BATCH;
+use crate::log::chain;
 use crate::registry::document::{DocumentError, Machine, Member, Standing, State, decode, encode};
 use crate::registry::key::Key;
 use crate::store::{
@@ -244,7 +245,7 @@ impl<S: Store> Registrar<S> {
     pub(crate) async fn end_old(&self, leases: Vec<LeaseId>) {
         for lease in leases {
             if let Err(error) = self.store.revoke(lease).await {
-                warn!(%error, "Old lease is not revoked and has to run out");
+                warn!(error = %chain(&error), "Old lease is not revoked and has to run out");
             }
         }
     }
@@ -322,7 +323,7 @@ pub(crate) async fn keep_alive<S: Store>(
                 pause = ttl / 12;
                 if failing_since.is_none() {
                     failing_since = Some(Instant::now());
-                    warn!(%error, "Presence is not renewed");
+                    warn!(error = %chain(&error), "Presence is not renewed");
                 }
             }
             Err(_) => {

@@ -114,7 +114,7 @@ impl SystemdError {
 pub enum OwnJob {
     /// fleetd is to stop and stay stopped.
     Stop,
-    /// Restart, reload, no job, or systemd did not say: fleetd comes back.
+    /// Restart, reload, or no job: fleetd comes back.
     Other,
 }
 

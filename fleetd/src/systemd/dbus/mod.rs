@@ -20,12 +20,10 @@ mod signal;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fleet_units::UnitName;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
-use tokio::time::timeout;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use self::call::{DEADLINE, Disconnected, LONG_DEADLINE, Question, unreachable};
@@ -42,9 +40,6 @@ const IN_FLIGHT: usize = 48;
 /// Units in one question for statuses: keeps answers far below the bus's limits, and systemd free
 /// to do other things in between.
 const LISTED: usize = 512;
-
-/// Longer than this nobody who is being stopped can wait for an answer.
-const OWN_JOB_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Which systemd is asked, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,11 +246,10 @@ impl Systemd for DbusSystemd {
     }
 
     async fn own_job(&self) -> Result<OwnJob, SystemdError> {
-        match timeout(OWN_JOB_DEADLINE, self.job_of(std::process::id())).await {
-            Ok(Ok(job)) => Ok(job),
-            // Outside of any unit there is no job, and a silent systemd must not make fleetd give
-            // its units away.
-            Ok(Err(_)) | Err(_) => Ok(OwnJob::Other),
+        match self.job_of(std::process::id()).await {
+            // Outside of any unit there is no job.
+            Err(SystemdError::Refused { .. }) => Ok(OwnJob::Other),
+            answer => answer,
         }
     }
 
