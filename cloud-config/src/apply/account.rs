@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Target;
 use super::program::Programs;
 use super::write::{Owned, write};
-use crate::plan::{Hash, NewUser};
+use crate::plan::{Hash, NO_PASSWORD, NewUser};
 
 /// Names the host: by hostnamectl, and where that does not answer yet, as early at boot, without it.
 pub(super) fn hostname(
@@ -35,13 +35,15 @@ fn root_file(target: Target<'_>, path: &str, text: &str) -> Result<(), String> {
     write(target.root, path, text.as_bytes(), &Owned::default()).map_err(|error| error.to_string())
 }
 
-/// Makes a user. The password is set later, as words of a program can be read by everybody.
+/// Makes a user. The password is set later, as words of a program can be read by everybody; should that not
+/// come to pass, sshd does not take the account for locked.
 pub(super) fn user(programs: &Programs<'_>, user: &NewUser, limit: Duration) -> Result<(), String> {
     let mut words: Vec<String> = Vec::new();
     let mut option = |flag: &str, value: Option<String>| {
         words.extend(value.map(|value| [flag.to_owned(), value]).into_iter().flatten());
     };
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
+    option("--password", Some(NO_PASSWORD.to_owned()));
     option("--comment", user.gecos.clone());
     option("--home-dir", user.home.as_ref().map(text));
     option("--gid", user.primary_group.clone());

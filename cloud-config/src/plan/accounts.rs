@@ -10,7 +10,7 @@ use crate::problem::Position;
 const DEFAULT_GROUPS: [&str; 2] = ["fleet", "systemd-journal"];
 
 /// No login with a password; sshd takes it for no lock.
-const NO_PASSWORD: &str = "*";
+pub(crate) const NO_PASSWORD: &str = "*";
 
 pub(super) fn plan(planner: &mut Planner<'_>) {
     let made = new_users(planner);

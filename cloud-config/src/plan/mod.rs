@@ -21,6 +21,7 @@ mod vanished;
 pub mod wanted;
 mod written;
 
+pub(crate) use accounts::NO_PASSWORD;
 pub use action::{Action, Check, FileChange, Hash, NewUser, Owner, OwnerGroup, Parents, Task};
 pub(crate) use keys::file as authorized_keys;
 pub(crate) use paths::unit_of;

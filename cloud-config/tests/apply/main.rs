@@ -70,8 +70,8 @@ fn a_document_is_applied_once_and_a_second_time_changes_nothing() {
         [
             "hostnamectl set-hostname one",
             "groupadd --prefix ROOT web",
-            "useradd --prefix ROOT --groups sudo --shell /bin/zsh --create-home --user-group jane",
-            "useradd --prefix ROOT --shell /bin/bash --create-home --user-group core",
+            "useradd --prefix ROOT --password * --groups sudo --shell /bin/zsh --create-home --user-group jane",
+            "useradd --prefix ROOT --password * --shell /bin/bash --create-home --user-group core",
             "chpasswd --root ROOT --encrypted",
             "chpasswd --root ROOT --encrypted",
             "usermod --prefix ROOT --append --groups web core",
