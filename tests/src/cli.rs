@@ -15,7 +15,7 @@ use crate::fuzz::FuzzArgs;
 use crate::host::{Host, Power};
 use crate::{
     bench, conform, fleet, fuzz, layer, lock, packages, privilege, source, status, suite, ui,
-    user_data, welcome,
+    user_data, vagrant, welcome,
 };
 
 /// Boot real hosts on this machine and run fleet on them
@@ -56,6 +56,8 @@ enum Task {
     Fuzz(FuzzArgs),
     /// Compare what the API answers with its OpenAPI document (part of `test`)
     Conform,
+    /// Check the Vagrantfile and the user data that it makes (part of `test`)
+    Vagrant,
     /// Measure how fast fleet is, beside bare systemd (see docs/performance.md)
     Bench(BenchArgs),
     /// Install what this machine and its hosts need (part of `up` that needs root)
@@ -149,6 +151,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         Task::Test(test) => suite::run(name, test.filter.as_deref())?,
         Task::Fuzz(arguments) => fuzz::run(arguments)?,
         Task::Conform => conform::run()?,
+        Task::Vagrant => vagrant(name)?,
         Task::Bench(bench) => bench::run(name, bench)?,
         Task::Measure(bench) => bench::measure(name, bench)?,
         Task::Install { for_tests } => install(*for_tests)?,
@@ -182,6 +185,11 @@ fn up(name: &ClusterName, arguments: &UpArgs) -> Result<(), Error> {
     let size = hosts.into_iter().chain(store).map(OsString::from);
     let document = arguments.user_data.iter().map(|path| ["--user-data".into(), path.into()]);
     privilege::run_as_root(name, assemble.into_iter().chain(size).chain(document.flatten()))
+}
+
+fn vagrant(name: &ClusterName) -> Result<(), Error> {
+    privilege::run_as_root(name, ["install", "--for-tests"])?;
+    vagrant::run(&source::build()?)
 }
 
 fn install(for_tests: bool) -> Result<(), Error> {

@@ -289,8 +289,10 @@ impl Cluster {
             Registry::address(&self.network),
         );
         fleet::furnish(&upper)?;
-        etcd::furnish(&upper)?;
         file::write(&upper.join("etc/hosts"), names)?;
+        // Documents may ask for a public address, and a host has no other.
+        let public = format!("COREOS_PUBLIC_IPV4={address}\n");
+        file::write(&upper.join("etc/environment"), public)?;
         file::write(&upper.join("etc/systemd/network/10-host0.network"), network)?;
         file::write(&upper.join("etc/containers/registries.conf"), registries)?;
         let id = new_machine_id()?;

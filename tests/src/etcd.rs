@@ -3,29 +3,10 @@
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::host::Host;
-use crate::{file, wait};
-
-use std::path::Path;
+use crate::wait;
 
 /// More members than this make writes slower and nothing safer.
 pub(crate) const MEMBERS: u8 = 3;
-
-/// Adds to the package's service. It counts as started at once: a member without its peers must not
-/// hold up the boot of its host.
-const ADDED: &str = "\
-    [Service]\n\
-    Type=exec\n\
-    StateDirectory=etcd\n\
-    StateDirectoryMode=0700\n\
-    Restart=on-failure\n\
-    RestartSec=1\n";
-
-/// Writes what a host adds to the service of the package; what it does, user data say.
-pub(crate) fn furnish(upper: &Path) -> Result<(), Error> {
-    let path = upper.join("etc/systemd/system/etcd.service.d/testbed.conf");
-    let unsupported = format!("Environment=ETCD_UNSUPPORTED_ARCH={}\n", architecture());
-    Ok(file::write(&path, format!("{ADDED}{unsupported}"))?)
-}
 
 /// The architecture that etcd is to run on although it is not supported; empty for others.
 pub(crate) fn architecture() -> &'static str {

@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, each};
 use crate::command::{self, command};
 use crate::error::Error;
 use crate::host::Host;
-use crate::{file, layer, source, user_data, wait};
+use crate::{file, layer, lists, source, user_data, wait};
 
 /// The programs that hosts run, each of a package of the same name.
 pub(crate) const PROGRAMS: [&str; 3] = ["fleetd", "fleetctl", "cloud-config"];
@@ -21,32 +21,12 @@ pub(crate) const SETTINGS: &str = "/etc/fleet/fleet.conf";
 /// Where units of packages are.
 const UNITS: &str = "usr/lib/systemd/system";
 
-/// Files of the source and the directories where a package installs them.
-const INSTALLED: [(&str, &str); 6] = [
-    ("fleetd/dist/fleet.service", UNITS),
-    ("fleetd/dist/fleet.socket", UNITS),
-    ("fleetd/dist/sysusers.d/fleet.conf", "usr/lib/sysusers.d"),
-    ("cloud-config/dist/cloud-config-early.service", UNITS),
-    ("cloud-config/dist/cloud-config.service", UNITS),
-    ("cloud-config/dist/cloud-config.target", UNITS),
-];
-
 /// The units that a package enables, by the targets that want them. fleet is none of them: that a
 /// host runs it, its user data say.
 const ENABLED: [(&str, &str); 2] = [
     ("sysinit.target", "cloud-config-early.service"),
     ("multi-user.target", "cloud-config.service"),
 ];
-
-/// Units ask for docker by this name; podman, which hosts have for it, needs no daemon.
-const DOCKER: &str = "\
-    [Unit]\n\
-    Description=podman in the place of docker\n\
-    \n\
-    [Service]\n\
-    Type=oneshot\n\
-    RemainAfterExit=yes\n\
-    ExecStart=/usr/bin/docker version\n";
 
 /// A user of the hosts may use the socket.
 const MEMBER: &str = "m core fleet\n";
@@ -83,7 +63,6 @@ pub(crate) fn furnish(upper: &Path) -> Result<(), Error> {
         let wanted = format!("etc/systemd/system/{target}.wants/{unit}");
         file::link(&format!("/{UNITS}/{unit}"), &upper.join(wanted))?;
     }
-    file::write(&upper.join("etc/systemd/system/docker.service"), DOCKER)?;
     file::make_dir(&upper.join("etc/fleet"))?;
     file::write(&upper.join("etc/sysusers.d/testbed.conf"), MEMBER)?;
     for accounts in ["passwd", "group", "shadow", "gshadow"] {
@@ -160,13 +139,12 @@ fn is_same(from: &Path, to: &Path) -> bool {
 
 /// Path on a host, without its first slash, and contents.
 fn packaged_files() -> Result<Vec<(String, String)>, Error> {
-    INSTALLED
-        .into_iter()
+    lists::files()
         .map(|(path, directory)| {
             let from = source::root().join(path);
             let text = fs::read_to_string(&from).map_err(file::at("read", &from))?;
             let name = path.rsplit('/').next().unwrap_or(path);
-            Ok((format!("{directory}/{name}"), text))
+            Ok((format!("{}/{name}", directory.trim_start_matches('/')), text))
         })
         .collect()
 }

@@ -11,24 +11,17 @@ use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 
 use crate::command::{self, command};
 use crate::error::Error;
-use crate::{file, paths, ui};
+use crate::{file, lists, paths, ui};
 
-const PACKAGES: [&str; 15] = [
+/// Packages beside those that hosts have everywhere.
+const PACKAGES: [&str; 7] = [
     "busybox-static",
-    "ca-certificates",
-    "curl",
-    "dbus",
     "docker-registry",
-    "etcd-client",
-    "etcd-server",
     "fuse-overlayfs",
     "iproute2",
     "openssh-client",
     "openssh-server",
-    "podman",
-    "podman-docker",
     "procps",
-    "sudo",
 ];
 
 /// The services that a host starts at boot beside those of systemd itself.
@@ -151,7 +144,7 @@ pub(crate) fn install(in_use: bool) -> Result<(), Error> {
     // that the next `up` or `down` removes.
     let mut line = command(["setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork"]);
     line.args(["--kill-child=KILL", "--mount", "--propagation", "slave", "sh", "-c", INSTALL]);
-    command::read(line.arg("sh").arg(root).arg(options).args(PACKAGES))?;
+    command::read(line.arg("sh").arg(root).arg(options).args(packages()))?;
     configure(&upper)?;
     Ok(file::write(&stamp, recipe)?)
 }
@@ -189,9 +182,13 @@ pub(crate) fn program(path: &str) -> PathBuf {
 
 fn recipe() -> String {
     // A machine that has installed or upgraded packages since no longer fits below the layer.
-    let packages = fs::metadata("/var/lib/dpkg/status");
-    let packages = packages.map_or(0, |status| status.mtime());
-    format!("{RECIPE} {packages} {}\n", PACKAGES.join(" "))
+    let status = fs::metadata("/var/lib/dpkg/status");
+    let changed = status.map_or(0, |status| status.mtime());
+    format!("{RECIPE} {changed} {}\n", packages().join(" "))
+}
+
+fn packages() -> Vec<&'static str> {
+    lists::packages().chain(PACKAGES).collect()
 }
 
 fn check_root() -> Result<(), Error> {
@@ -257,7 +254,7 @@ fn configure(upper: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 8] = [
     ("etc/fstab", ""),
     ("etc/crypttab", ""),
     ("etc/resolv.conf", ""),
@@ -266,8 +263,6 @@ const FILES: [(&str, &str); 9] = [
         "HostKey /etc/ssh/ssh_host_ed25519_key\nUsePAM no\nPasswordAuthentication no\n\
          UseDNS no\nAcceptEnv LANG LC_*\nSubsystem sftp /usr/lib/openssh/sftp-server\n",
     ),
-    // Units written for the etcd of fleet's days use its old command syntax.
-    ("etc/systemd/system.conf.d/testbed.conf", "[Manager]\nDefaultEnvironment=ETCDCTL_API=2\n"),
     // A host may lack the right to make cgroups of its own and to raise limits; systemd's cgroup
     // of the unit holds its processes all the same. The journald driver would log lines twice.
     (

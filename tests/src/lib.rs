@@ -23,6 +23,7 @@ mod fuzz;
 mod image;
 mod interrupt;
 mod layer;
+mod lists;
 mod lock;
 mod network;
 mod packages;
@@ -36,6 +37,7 @@ mod source;
 mod status;
 mod suite;
 mod user_data;
+mod vagrant;
 mod welcome;
 
 pub use cluster::{Cluster, ClusterName};

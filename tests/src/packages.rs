@@ -25,12 +25,13 @@ const NEEDED: [(&str, &str); 6] = [
     ("/usr/bin/nsenter", "util-linux"),
 ];
 
-/// Shells that complete fleetctl's words, and programs that judge man pages.
-const NEEDED_BY_TESTS: [(&str, &str); 4] = [
+/// Shells that complete fleetctl's words, and programs that judge man pages and the Vagrantfile.
+const NEEDED_BY_TESTS: [(&str, &str); 5] = [
     ("/usr/bin/zsh", "zsh"),
     ("/usr/bin/fish", "fish"),
     ("/usr/bin/groff", "groff-base"),
     ("/usr/bin/mandoc", "mandoc"),
+    ("/usr/bin/vagrant", "vagrant"),
 ];
 
 /// Packages that are missing on this machine, those that only tests need if they are to run.
@@ -44,7 +45,7 @@ fn missing(for_tests: bool) -> Vec<&'static str> {
     needed.filter(|(path, _)| !is_there(path)).map(|(_, package)| *package).collect()
 }
 
-/// Installs what is missing.
+/// Installs what is missing, and what only tests need if they are to run.
 ///
 /// # Errors
 ///

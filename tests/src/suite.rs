@@ -8,7 +8,7 @@ use crate::command;
 use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::source::cargo;
-use crate::{conform, fuzz, layer, lock, privilege, remains, source, ui};
+use crate::{conform, fuzz, layer, lock, privilege, remains, source, ui, vagrant};
 
 /// The cluster of the functional tests.
 pub(crate) const NAME: &str = "test";
@@ -68,6 +68,7 @@ pub(crate) fn run(cluster: &ClusterName, filter: Option<&str>) -> Result<(), Err
     fuzz::run(&fuzz::FuzzArgs::default())?;
     conform::run()?;
     let binaries = source::build()?;
+    vagrant::run(&binaries)?;
     let contract = executable("fleetd", UNIT_TESTS.into_iter().chain(["--lib"]))?;
     let passed = on_hosts(&clusters, &binaries, |line| {
         line.arg(format!("{CONTRACT}={}", contract.display()));
