@@ -101,8 +101,7 @@ pub(super) fn time_to_live(seconds: i64) -> Option<Duration> {
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
-/// What a lease has that was kept alive. Of one that is gone etcd says that it has 0 seconds, and
-/// etcd-client looks at the first answer only.
+/// What a lease has that was kept alive. Of one that is gone etcd says that it has 0 seconds.
 pub(super) fn renewed(seconds: i64) -> Result<Duration, Error> {
     time_to_live(seconds)
         .filter(|ttl| !ttl.is_zero())

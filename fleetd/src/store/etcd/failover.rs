@@ -1,12 +1,14 @@
 //! What a caller notices when members of etcd die.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::process::Etcd;
+use super::{EtcdOptions, EtcdStore};
 use crate::store::{
-    Commit, Event, Revision, Selection, Store, StoreError, Transaction, WatchBatch, Write,
+    Commit, Event, LeaseId, Revision, Selection, Store, StoreError, Transaction, WatchBatch, Write,
 };
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -86,6 +88,26 @@ async fn a_dead_member_costs_no_call() {
         store.commit(put(1)).await.unwrap();
         store.keep_alive(lease.id).await.unwrap();
         store.remaining(lease.id).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_takes_no_longer_than_one_request_however_many_members_are_silent() {
+    let silent = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let urls = silent.each_ref().map(|it| format!("http://{}", it.local_addr().unwrap()));
+    let store = EtcdStore::connect(&EtcdOptions {
+        endpoints: urls.to_vec(),
+        request_timeout: Duration::from_millis(100),
+        credentials: None,
+        tls: None,
+    });
+
+    let kept = store.unwrap().keep_alive(LeaseId(1)).await;
+
+    let sentence = format!("{}: no answer within 100 ms", urls.join(", "));
+    match kept {
+        Err(StoreError::OutcomeUnknown { source, .. }) => assert_eq!(source.to_string(), sentence),
+        other => panic!("{other:?}"),
     }
 }
 

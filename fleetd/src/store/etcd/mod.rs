@@ -7,6 +7,7 @@ mod fault;
 mod members;
 mod memory;
 mod pool;
+mod renewal;
 mod ring;
 mod watch;
 
@@ -23,16 +24,17 @@ mod restored;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use etcd_client::{Client, Error, GetOptions, GetResponse};
+use etcd_client::{Client, GetOptions, GetResponse};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 pub use self::endpoint::{EtcdOptionsError, TlsFiles};
 use self::memory::Memory;
 use self::pool::{Pool, Repeat};
+use self::renewal::{Renewal, Renewals};
 use super::{
     Commit, Grant, KeepAlive, LeaseId, Revision, Selection, Snapshot, Store, StoreError,
     Transaction, Watch,
@@ -77,7 +79,10 @@ impl fmt::Debug for Credentials {
 
 /// The store on etcd v3.
 #[derive(Clone, Debug)]
-pub struct EtcdStore(Arc<Pool>);
+pub struct EtcdStore {
+    pool: Arc<Pool>,
+    renewals: Arc<Renewals>,
+}
 
 impl EtcdStore {
     /// Prepares the connections; nothing is sent before the first request. With the first answer
@@ -102,7 +107,8 @@ impl EtcdStore {
 
     fn new(options: &EtcdOptions, memory: Option<Memory>) -> Result<Self, EtcdOptionsError> {
         let (random, ..) = Uuid::new_v4().as_fields();
-        Pool::new(options, memory, random as usize).map(|pool| Self(Arc::new(pool)))
+        let pool = Arc::new(Pool::new(options, memory, random as usize)?);
+        Ok(Self { pool, renewals: Arc::default() })
     }
 
     /// Reads the certificates again, for connections to come.
@@ -111,7 +117,9 @@ impl EtcdStore {
     ///
     /// If they cannot be used; then nothing changes.
     pub fn renew(&self, files: &TlsFiles) -> Result<(), EtcdOptionsError> {
-        self.pool().renew(files)
+        self.pool().renew(files)?;
+        self.renewals.end_all();
+        Ok(())
     }
 
     /// URLs of all endpoints that are in use: those that are configured and those that were learnt.
@@ -121,7 +129,7 @@ impl EtcdStore {
     }
 
     fn pool(&self) -> &Arc<Pool> {
-        &self.0
+        &self.pool
     }
 
     async fn list(&self, selection: &Selection, at: Revision) -> Result<Snapshot, StoreError> {
@@ -199,9 +207,27 @@ impl Store for EtcdStore {
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<KeepAlive, StoreError> {
-        let request = |client: Client| renew(client, lease);
+        let endpoint = self.pool().current();
+        let open = Mutex::new(self.renewals.take(lease, &endpoint));
+        let request = |client: Client| {
+            // Its second try needs another stream.
+            let open = open.lock().unwrap_or_else(PoisonError::into_inner).take();
+            async move {
+                let mut renewal = match open {
+                    Some(renewal) => renewal,
+                    None => Renewal::open(client, lease).await?,
+                };
+                Ok((renewal.renew().await?, renewal))
+            }
+        };
         match self.pool().call_in_time(Repeat::Idempotent, request).await {
-            Ok((ttl, reached)) => Ok(KeepAlive::Renewed { ttl, reached }),
+            Ok(((ttl, reached), renewal)) => {
+                // If another endpoint is in use by now, nobody knows which one it goes to.
+                if Arc::ptr_eq(&self.pool().current(), &endpoint) {
+                    self.renewals.put(lease, endpoint, renewal);
+                }
+                Ok(KeepAlive::Renewed { ttl, reached })
+            }
             Err(StoreError::LeaseGone) => Ok(KeepAlive::Expired),
             Err(error) => Err(error),
         }
@@ -218,20 +244,11 @@ impl Store for EtcdStore {
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.renewals.end(lease);
         let request = |mut client: Client| async move { client.lease_revoke(lease.0).await };
         match self.pool().call(Repeat::Idempotent, request).await {
             Ok(_) | Err(StoreError::LeaseGone) => Ok(()),
             Err(error) => Err(error),
         }
     }
-}
-
-/// Renews a lease. etcd-client drops the first answer of a keep-alive stream, which tells the time
-/// to live and how far the store has come: so there is a second one.
-async fn renew(mut client: Client, lease: LeaseId) -> Result<(Duration, Revision), Error> {
-    let (mut keeper, mut answers) = client.lease_keep_alive(lease.0).await?;
-    keeper.keep_alive().await?;
-    let ended = || Error::LeaseKeepAliveError("the stream ended".to_owned());
-    let answer = answers.message().await?.ok_or_else(ended)?;
-    Ok((codec::renewed(answer.ttl())?, codec::revision(answer.header())))
 }

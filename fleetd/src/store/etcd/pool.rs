@@ -120,7 +120,12 @@ impl Pool {
 
     /// Takes a turn at the endpoint that is in use.
     pub(super) fn turn(self: &Arc<Self>) -> Turn<'_> {
-        Turn { pool: self, endpoint: self.ring().current(), kept: false }
+        Turn { pool: self, endpoint: self.current(), kept: false }
+    }
+
+    /// The endpoint that is in use.
+    pub(super) fn current(&self) -> Arc<Endpoint> {
+        self.ring().current()
     }
 
     /// Makes everybody go on from an endpoint that failed, also after its turn was over.
