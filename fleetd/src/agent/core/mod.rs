@@ -130,7 +130,8 @@ pub(crate) struct Core {
     displaced: BTreeSet<UnitName>,
     /// Units without an assignment whose place was asked for.
     asked: BTreeSet<UnitName>,
-    /// Those of them that the store told nothing of, how often in a row, and when it is asked again.
+    /// Those of them that the store has told nothing of, how often it did not answer in a row, and
+    /// when it is asked again.
     untold: BTreeSet<UnitName>,
     silences: u32,
     places_not_before: Option<Instant>,
@@ -225,6 +226,7 @@ impl Core {
     /// Decides what to do now. To be called after events, and at [`Core::wake`].
     pub(crate) fn decide(&mut self, now: Instant) {
         self.heed_doubt();
+        let changed = self.changed;
         let settled = self.may_act() && self.act(now);
         if let Departure::Leaving(deadline) = self.departure
             && ((settled && self.is_done_writing()) || now >= deadline)
@@ -232,7 +234,7 @@ impl Core {
             self.departed();
             return;
         }
-        self.ask_for_places(now);
+        self.ask_for_places(changed, now);
         self.writer.expect(!self.jobs.is_empty() || !self.filing.is_empty());
         if self.may_write()
             && let Some(writing) = self.writer.next(now)
@@ -351,29 +353,27 @@ impl Core {
         settled
     }
 
-    /// Units that nothing assigns may have been placed elsewhere while we did not look.
-    fn ask_for_places(&mut self, now: Instant) {
-        let too_soon = self.places_not_before.is_some_and(|not_before| not_before > now);
-        if too_soon || !self.may_act() || !self.listed || self.is_leaving() {
+    /// Units that nothing assigns may have been placed elsewhere while we did not look. Where nothing
+    /// has `changed`, there are no others than before.
+    fn ask_for_places(&mut self, changed: bool, now: Instant) {
+        if !self.may_act() || !self.listed || self.is_leaving() {
             return;
         }
-        let assigned = self.assignments.assigned();
-        let orphans: Vec<UnitName> = self
-            .applied
-            .keys()
-            .chain(self.installed.keys())
-            .filter(|unit| !assigned.contains_key(*unit) && !self.asked.contains(*unit))
-            .cloned()
-            .collect();
-        for unit in orphans {
-            if self.asked.insert(unit.clone()) {
-                warn!(%unit, "Unit has no assignment and is left as it is");
-                self.work.push(Work::AskPlaced(unit));
+        if changed {
+            let assigned = self.assignments.assigned();
+            let ours = self.applied.keys().chain(self.installed.keys());
+            for unit in ours.filter(|unit| !assigned.contains_key(*unit)) {
+                if self.asked.insert(unit.clone()) {
+                    warn!(%unit, "Unit has no assignment and is left as it is");
+                    self.untold.insert(unit.clone());
+                }
             }
         }
-        let again = mem::take(&mut self.untold).into_iter();
-        let again = again.filter(|unit| self.asked.contains(unit));
-        self.work.extend(again.map(Work::AskPlaced));
+        if self.places_not_before.is_none_or(|not_before| not_before <= now) {
+            let untold = mem::take(&mut self.untold).into_iter();
+            let untold = untold.filter(|unit| self.asked.contains(unit));
+            self.work.extend(untold.map(Work::AskPlaced));
+        }
     }
 
     /// Publishes what is known of a unit.
