@@ -8,18 +8,25 @@ use crate::error::Error;
 use crate::host::{Host, Power};
 use crate::{etcd, file, fleet, source, suite};
 
-/// Removes what no unit takes with it: metadata set at run time, a hold, marks of units that were
-/// given once, and machines other than `$@`, whose ids some hosts had for a while.
+/// Removes what no unit takes with it: metadata set at run time, a hold, and marks of units that were
+/// given once.
 const FORGET: &str = "\
-    set -e; cd /; fleet=/_coreos.com/fleet
+    set -e
     for prefix in metadata/ seeded/ engine/hold; do
-        etcdctl del --prefix \"$fleet/$prefix\"
-    done
-    for key in $(etcdctl get --prefix --keys-only \"$fleet/members/\"); do
-        case \" $* \" in
-            *\" ${key##*/} \"*) ;;
-            *) etcdctl del \"$key\" ;;
-        esac
+        etcdctl del --prefix \"/_coreos.com/fleet/$prefix\"
+    done";
+
+/// Removes what is known of machines other than `$@`.
+const FORGET_OTHERS: &str = "\
+    set -e; fleet=/_coreos.com/fleet
+    for kind in members schedule states; do
+        for key in $(etcdctl get --prefix --keys-only \"$fleet/$kind/\"); do
+            id=${key#$fleet/$kind/}
+            case \" $* \" in
+                *\" ${id%%/*} \"*) ;;
+                *) etcdctl del \"$key\" ;;
+            esac
+        done
     done";
 
 /// Stops and removes the units that fleet wrote and nobody knows any more.
@@ -81,9 +88,23 @@ impl Cluster {
             return Ok(());
         }
         etcd::wait_until_healthy(self)?;
-        let ids = self.hosts().iter().map(Host::machine_id).collect::<Result<Vec<_>, _>>()?;
-        let line = ["sh", "-c", FORGET, "sh"].into_iter().chain(ids.iter().map(String::as_str));
-        self.host(1)?.read(line).map(drop)
+        self.host(1)?.read(["sh", "-c", FORGET]).map(drop)
+    }
+
+    /// Lets the cluster forget all machines but those of its first hosts: for one whose id nobody has
+    /// any more, what it held would stand there for good.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or etcd does not answer.
+    pub fn forget_others(&self, members: u8) -> Result<(), Error> {
+        if self.store() == Store::Embedded {
+            return Ok(());
+        }
+        let hosts = self.hosts().into_iter().filter(|host| host.number() <= members);
+        let ids = hosts.map(|host| host.machine_id()).collect::<Result<Vec<_>, _>>()?;
+        let line = ["sh", "-c", FORGET_OTHERS, "sh"].into_iter();
+        self.host(1)?.read(line.chain(ids.iter().map(String::as_str))).map(drop)
     }
 
     /// Stops and removes units of fleet on all hosts; the cluster must know of none.

@@ -84,6 +84,7 @@ impl Fleet {
             let wanted = if host.number() <= self.members { "start" } else { "stop" };
             host.read(["systemctl", wanted, "fleet.socket", "fleet.service"]).unwrap();
         }
+        self.cluster.forget_others(self.members).unwrap();
         self.await_machines(usize::from(self.members));
         until(PATIENCE, "no unit is left", || {
             // The store may be electing a leader after what the last test has done to it.
