@@ -1,6 +1,7 @@
 //! What a caller notices when members of etcd die.
 
 use std::net::TcpListener;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -89,6 +90,29 @@ async fn a_dead_member_costs_no_call() {
         store.keep_alive(lease.id).await.unwrap();
         store.remaining(lease.id).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_list_without_an_answer_is_asked_for_in_smaller_pages_that_grow_again() {
+    let mut etcd = Etcd::start().await;
+    let (url, store) = (etcd.url().to_owned(), etcd.store());
+    let all = Selection::Prefix(String::new());
+    let keys: Vec<_> = (0..50).map(|n| format!("k{n:02}")).collect();
+    let put = |key: &String| Write::Put { key: key.clone(), value: vec![], lease: None };
+    let writes = keys.iter().map(put).collect();
+    store.commit(Transaction { compares: Vec::new(), writes }).await.unwrap();
+    store.page.store(8, Ordering::Relaxed);
+
+    let listed = store.range(&all, None).await.unwrap().entries;
+    let grown = store.page.load(Ordering::Relaxed);
+    etcd.kill(&url);
+    store.range(&all, None).await.unwrap_err();
+    let failed = store.page.load(Ordering::Relaxed);
+    store.range(&Selection::Key("k00".to_owned()), None).await.unwrap_err();
+
+    assert_eq!(listed.into_iter().map(|entry| entry.key).collect::<Vec<_>>(), keys);
+    assert_eq!((grown, failed), (32, 8));
+    assert_eq!(store.page.load(Ordering::Relaxed), failed);
 }
 
 #[tokio::test]

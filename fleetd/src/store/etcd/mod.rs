@@ -6,6 +6,7 @@ mod endpoint;
 mod fault;
 mod members;
 mod memory;
+mod page;
 mod pool;
 mod renewal;
 mod ring;
@@ -24,6 +25,7 @@ mod restored;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,15 +35,13 @@ use uuid::Uuid;
 
 pub use self::endpoint::{EtcdOptionsError, TlsFiles};
 use self::memory::Memory;
+use self::page::Page;
 use self::pool::{Pool, Repeat};
 use self::renewal::{Renewal, Renewals};
 use super::{
     Commit, Grant, KeepAlive, LeaseId, Revision, Selection, Snapshot, Store, StoreError,
     Transaction, Watch,
 };
-
-/// Keys that one read asks for; etcd answers 1,000 units of 1 KB in a few milliseconds.
-const PAGE: i64 = 1000;
 
 /// How often a list of the newest revision starts again because it was compacted underneath.
 const LIST_ATTEMPTS: u32 = 3;
@@ -82,6 +82,8 @@ impl fmt::Debug for Credentials {
 pub struct EtcdStore {
     pool: Arc<Pool>,
     renewals: Arc<Renewals>,
+    /// Keys that the last list asked for at once.
+    page: Arc<AtomicI64>,
 }
 
 impl EtcdStore {
@@ -108,7 +110,7 @@ impl EtcdStore {
     fn new(options: &EtcdOptions, memory: Option<Memory>) -> Result<Self, EtcdOptionsError> {
         let (random, ..) = Uuid::new_v4().as_fields();
         let pool = Arc::new(Pool::new(options, memory, random as usize)?);
-        Ok(Self { pool, renewals: Arc::default() })
+        Ok(Self { pool, renewals: Arc::default(), page: Arc::default() })
     }
 
     /// Reads the certificates again, for connections to come.
@@ -134,7 +136,8 @@ impl EtcdStore {
 
     async fn list(&self, selection: &Selection, at: Revision) -> Result<Snapshot, StoreError> {
         let (from, end) = codec::bounds(selection);
-        let mut page = self.page(&from, &end, at).await?;
+        let mut size = Page::after(self.page.load(Ordering::Relaxed));
+        let mut page = self.page(&from, &end, at, &mut size).await?;
         let mut snapshot = Snapshot {
             cluster: codec::cluster(page.header()),
             revision: if at == Revision::ABSENT { codec::revision(page.header()) } else { at },
@@ -145,19 +148,38 @@ impl EtcdStore {
             let entries = page.take_kvs().into_iter();
             snapshot.entries.extend(entries.map(|entry| codec::key_value(entry.0)));
             let Some(next) = next.filter(|_| page.more()) else { break };
-            page = self.page(&next, &end, snapshot.revision).await?;
+            page = self.page(&next, &end, snapshot.revision, &mut size).await?;
         }
         self.pool().saw_cluster(snapshot.cluster);
         Ok(snapshot)
     }
 
-    async fn page(&self, from: &[u8], end: &[u8], at: Revision) -> Result<GetResponse, StoreError> {
+    async fn page(
+        &self,
+        from: &[u8],
+        end: &[u8],
+        at: Revision,
+        size: &mut Page,
+    ) -> Result<GetResponse, StoreError> {
+        let (tries, first) = (AtomicU32::new(0), *size);
         let request = |client: Client| {
-            let options = GetOptions::new().with_range(end).with_limit(PAGE).with_revision(at.0);
+            let keys = first.retried(tries.fetch_add(1, Ordering::Relaxed)).keys();
+            let options = GetOptions::new().with_range(end).with_limit(keys).with_revision(at.0);
             let mut client = client.kv_client().max_decoding_message_size(MAX_MESSAGE);
             async move { client.get(from, Some(options)).await }
         };
-        self.pool().call(Repeat::Read, request).await
+        let answer = self.pool().call(Repeat::Read, request).await;
+        let tries = tries.load(Ordering::Relaxed);
+        *size = match &answer {
+            Ok(answer) if answer.more() => first.retried(tries.saturating_sub(1)).answered(),
+            Ok(_) => first.retried(tries.saturating_sub(1)),
+            Err(_) => first.retried(tries),
+        };
+        // A single key says nothing about lists.
+        if !end.is_empty() {
+            self.page.store(size.keys(), Ordering::Relaxed);
+        }
+        answer
     }
 }
 
