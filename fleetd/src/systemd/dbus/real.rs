@@ -26,9 +26,13 @@ async fn follows(host: &DbusHost, signals: &mut mpsc::Receiver<Signal>) {
     clean(host, &[unit]).await;
 }
 
+/// Whose signals are systemd's on the present connection.
+fn owner(host: &DbusHost) -> String {
+    host.systemd().current.borrow().clone().unwrap().owner
+}
+
 #[tokio::test]
 async fn root_asks_without_the_bus_in_between_unless_told_otherwise() {
-    let owner = |host: &DbusHost| host.systemd().current.borrow().clone().unwrap().owner;
     assert_eq!(owner(&DbusHost::new().await), private::OWNER);
     assert_ne!(owner(&DbusHost::on_bus().await), private::OWNER);
 }
@@ -108,6 +112,7 @@ async fn a_systemd_that_starts_itself_anew_is_followed() {
 
     hear(&mut signals, &Signal::Resync).await;
     follows(&host, &mut signals).await;
+    assert_eq!(owner(&host), private::OWNER);
 }
 
 #[tokio::test]
