@@ -95,15 +95,13 @@ impl Report {
         self.problem = Some(problem);
     }
 
-    /// The agent could not do the next step now and tries again; tells whether that is news.
-    pub(crate) fn delayed(&mut self, wanted: Option<&Applied>, problem: String) -> bool {
+    /// The agent could not do the next step now and tries again.
+    pub(crate) fn delayed(&mut self, wanted: Option<&Applied>, problem: String) {
         if let (None, Some(wanted)) = (self.acted, wanted) {
             let (uid, hash) = (wanted.uid, wanted.hash);
             self.acted = Some(Acted { uid, observed: 0, hash, current: TargetState::Inactive });
         }
-        let is_news = self.problem.as_ref() != Some(&problem);
         self.problem = Some(problem);
-        is_news
     }
 
     /// Sets or clears what is wrong with the unit apart from its jobs.

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::super::applied::Applied;
 use super::super::apply::Problem;
+use super::super::plan::Activity;
 use super::{Core, RETRY};
 use crate::backoff::random_jitter;
 use crate::store::Revision;
@@ -63,17 +64,20 @@ impl Core {
         self.post(unit, now);
     }
 
-    /// A start waits for another unit to stop; that is said if it may take for ever.
+    /// A start waits for another unit to stop. That is told unless it ends soon.
     pub(super) fn wait(&mut self, unit: &UnitName, other: &UnitName, now: Instant) {
-        if !self.failures.contains_key(other) {
+        let sentence = if self.failures.contains_key(other) {
+            format!("its start waits for {other} to stop, and that one does not")
+        } else if self.jobs.get(other) == Some(&Activity::Stopping) {
+            format!("its start waits for {other} to stop")
+        } else {
             return;
-        }
-        let sentence = format!("its start waits for {other} to stop, and that one does not");
+        };
         let wanted = self.wanted(unit);
         let report = self.reports.entry(unit.clone()).or_default();
-        if report.delayed(wanted.as_ref(), sentence) {
-            self.ask_if_untold(unit);
-            self.post(unit, now);
+        report.delayed(wanted.as_ref(), sentence);
+        if let Some(state) = report.document() {
+            self.writer.board.set(unit, state, true, now);
         }
     }
 }

@@ -56,6 +56,28 @@ async fn a_start_that_waits_for_a_refused_stop_says_so_and_goes_on_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_that_waits_for_a_slow_stop_says_so_and_for_a_quick_one_nothing() {
+    let mut host = Host::new();
+    host.assign(DB, &launched()).await;
+    host.join().await;
+    host.until_active(DB).await;
+    host.systemd.hold_stops(&name(DB));
+    let db = of_text(format!("{TEXT}Restart=always\n"));
+    host.assign(DB, &db).await;
+    let web = of_text(format!("[Unit]\nWants={DB}\n{TEXT}"));
+    host.assign(WEB, &web).await;
+
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(host.state(WEB).await, None);
+    let state = host.until_state(WEB, |_| true).await;
+    assert_eq!(state.problem.as_deref(), Some("its start waits for db.service to stop"));
+
+    host.systemd.release(&name(DB));
+    let state = host.until_active(WEB).await;
+    assert_eq!((state.observed, state.problem), (2, None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_machine_that_leaves_tries_refused_stops_again_as_long_as_it_has_time() {
     let mut host = Host::new();
     host.assign(WEB, &launched()).await;
