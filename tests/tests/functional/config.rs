@@ -182,13 +182,7 @@ fn a_fleetd_whose_store_answers_nothing_is_stopped_in_order() {
     fleet.fleetctl(&["start", &path]).good();
     let hosts: Vec<_> = fleet.hosts().into_iter().map(Systemd).collect();
     let host = &hosts[0];
-    until(PATIENCE, "each host runs its copy", || {
-        if hosts.iter().all(|host| host.is_active("hello.service")) {
-            Ok(())
-        } else {
-            Err("not yet")
-        }
-    });
+    fleet.await_everywhere("hello.service");
     let cursor = host.journal_cursor();
     // Connections are taken, and nothing ever comes back.
     let silenced: Vec<_> =

@@ -17,6 +17,13 @@ pub(crate) const TTL: Duration = Duration::from_secs(5);
 /// `agent_ttl` of the host that is alone, on which nothing is configured.
 pub(crate) const TTL_OF_ALONE: Duration = Duration::from_secs(30);
 
+/// What 1.0 says, and what old tools look for.
+pub(crate) const PHRASE: &str = "fleet server unable to communicate with etcd";
+
+/// Who starts without waiting for this one's end is seen to be too early.
+pub(crate) const SLOW_TO_STOP: &str =
+    "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 0.5\n";
+
 /// Where tests put unit files on host 1.
 const UNITS: &str = "/root/units";
 
@@ -235,6 +242,14 @@ impl Fleet {
         });
     }
 
+    /// Main process of each unit, asked of the machine that it is on.
+    pub(crate) fn processes(&self, places: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let process = |(unit, machine): (&String, &String)| {
+            (unit.clone(), Systemd(self.host_of(machine)).main_pid(unit))
+        };
+        places.iter().map(process).collect()
+    }
+
     /// Waits until that unit is active on another machine than `from`; tells which.
     #[track_caller]
     pub(crate) fn await_moved(&self, asked: &Host, unit: &str, from: &str) -> String {
@@ -364,4 +379,9 @@ impl Systemd {
 /// A service that runs until it is stopped, with these lines in `[X-Fleet]`.
 pub(crate) fn sleeper(directives: &str) -> String {
     format!("[Service]\nExecStart=/bin/sleep infinity\n\n[X-Fleet]\n{directives}\n")
+}
+
+/// Names as the arguments that they become.
+pub(crate) fn strings(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
 }

@@ -1,14 +1,9 @@
 //! Many machines, or most of the store, lost at once.
 
-use std::collections::BTreeMap;
-
 use fleet_tests::Host;
 use fleet_tests::wait::{throughout, until};
 
-use crate::fixture::{Finished, Fleet, PATIENCE, Systemd, TTL, Undo, sleeper};
-
-/// What 1.0 says, and what old tools look for.
-const PHRASE: &str = "fleet server unable to communicate with etcd";
+use crate::fixture::{Finished, Fleet, PATIENCE, PHRASE, Systemd, TTL, Undo, sleeper};
 
 /// Ends the leases of the machines `$@` at once: left alone, they would end a second or two apart.
 const REVOKE: &str = "\
@@ -34,7 +29,7 @@ fn units_of_machines_that_vanish_together_wait_for_them_while_new_units_start() 
     let (free, _) = places.clone().into_iter().find(|(_, machine)| *machine == id).unwrap();
     fleet.fleetctl(&["destroy", &free]).good();
     places.remove(&free);
-    let before = processes(&fleet, &places);
+    let before = fleet.processes(&places);
     let frozen = fleet.hosts().split_off(1);
     let thawed: Vec<_> = frozen
         .iter()
@@ -58,7 +53,7 @@ fn units_of_machines_that_vanish_together_wait_for_them_while_new_units_start() 
     assert!(first.is_active("later.service"));
     let line = ["systemctl", "list-units", "--plain", "--no-legend", "hello@*"];
     assert_eq!(first.read(line).unwrap(), "", "one has moved");
-    assert_eq!(processes(&fleet, &places), before);
+    assert_eq!(fleet.processes(&places), before);
     drop(thawed);
     until(PATIENCE, "it is over", || {
         let listed = fleet.fleetctl(&["list-machines", "--no-legend"]);
@@ -87,7 +82,7 @@ fn one_member_of_etcd_is_not_missed_and_without_most_of_them_units_run_on() {
     fleet.host(1).read(["systemctl", "stop", "etcd"]).unwrap();
     fleet.fleetctl(&["start", &files[3]]).good();
     let places = fleet.await_active(4);
-    let before = processes(&fleet, &places);
+    let before = fleet.processes(&places);
     fleet.host(2).read(["systemctl", "stop", "etcd"]).unwrap();
 
     until(PATIENCE, "a command says so", || {
@@ -95,14 +90,9 @@ fn one_member_of_etcd_is_not_missed_and_without_most_of_them_units_run_on() {
         let is_told = listed.code == 1 && listed.stderr.contains(PHRASE);
         if is_told { Ok(()) } else { Err(format!("{listed:?}")) }
     });
-    throughout(TTL, || assert_eq!(processes(&fleet, &places), before));
+    throughout(TTL, || assert_eq!(fleet.processes(&places), before));
     drop(lost);
     fleet.await_machines(3);
     assert_eq!(fleet.await_active(4), places);
-    assert_eq!(processes(&fleet, &places), before);
-}
-
-/// Main process of each unit, asked of the machine that it is on.
-fn processes(fleet: &Fleet, places: &BTreeMap<String, String>) -> Vec<String> {
-    places.iter().map(|(unit, id)| Systemd(fleet.host_of(id)).main_pid(unit)).collect()
+    assert_eq!(fleet.processes(&places), before);
 }

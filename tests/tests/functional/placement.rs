@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::fixture::{Fleet, sleeper};
+use crate::fixture::{Fleet, sleeper, strings};
 
 /// Acceptance row 18, without ssh.
 #[test]
@@ -117,8 +117,4 @@ fn a_unit_that_fits_nowhere_ends_its_command_with_a_reason_for_each_machine() {
         let line = line.unwrap_or_else(|| panic!("no line for {machine}: {refused:?}"));
         assert!(line.contains("planet"), "{line}");
     }
-}
-
-fn strings(names: &[String]) -> Vec<&str> {
-    names.iter().map(String::as_str).collect()
 }

@@ -3,10 +3,7 @@
 use fleet_tests::Host;
 use fleet_tests::wait::{throughout, until};
 
-use crate::fixture::{Fleet, PATIENCE, Systemd, TTL, Undo, sleeper};
-
-/// What 1.0 says, and what old tools look for.
-const PHRASE: &str = "fleet server unable to communicate with etcd";
+use crate::fixture::{Fleet, PATIENCE, PHRASE, Systemd, TTL, Undo, sleeper};
 
 /// Acceptance row 17.
 #[test]
@@ -45,10 +42,7 @@ fn a_healthy_machine_whose_lease_the_store_drops_keeps_its_units() {
     let files: Vec<_> = (1..=3).map(|n| template.replace("@.", &format!("@{n}."))).collect();
     fleet.fleetctl(&["start", &files[0], &files[1], &files[2]]).good();
     let places = fleet.await_active(3);
-    let processes = || -> Vec<String> {
-        places.iter().map(|(unit, id)| Systemd(fleet.host_of(id)).main_pid(unit)).collect()
-    };
-    let before = processes();
+    let before = fleet.processes(&places);
 
     for host in fleet.hosts() {
         let id = host.machine_id().unwrap();
@@ -60,7 +54,7 @@ fn a_healthy_machine_whose_lease_the_store_drops_keeps_its_units() {
         fleet.await_machines(3);
     }
 
-    throughout(TTL, || assert_eq!(processes(), before));
+    throughout(TTL, || assert_eq!(fleet.processes(&places), before));
     assert_eq!(fleet.await_active(3), places);
 }
 

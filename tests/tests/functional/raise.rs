@@ -1,16 +1,11 @@
 //! Units that are restarted, replaced and stopped: what systemd did of it, and where.
 
-use std::collections::BTreeMap;
-
 use fleet_tests::Host;
 use fleet_tests::wait::until;
 use serde_json::json;
 
-use crate::fixture::{Fleet, PATIENCE, Systemd, sleeper};
+use crate::fixture::{Fleet, PATIENCE, SLOW_TO_STOP, Systemd, sleeper};
 use crate::http;
-
-/// Who starts without waiting for this one's end is seen to be too early.
-const SLOW_TO_STOP: &str = "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 0.5\n";
 
 /// The same with another process.
 const OTHER: &str = "[Service]\nExecStart=/bin/sleep 1000000\n";
@@ -33,14 +28,6 @@ fn verbs(jobs: &[Job]) -> Vec<&str> {
     jobs.iter().map(|(_, verb)| verb.as_str()).collect()
 }
 
-/// Main process of each unit, asked of the machine that it is on.
-fn processes(fleet: &Fleet, places: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let process = |(unit, machine): (&String, &String)| {
-        (unit.clone(), Systemd(fleet.host_of(machine)).main_pid(unit))
-    };
-    places.iter().map(process).collect()
-}
-
 /// What each machine has of a unit, as systemd sees it; `inactive` for machines that never had it.
 fn actives(hosts: &[Host], unit: &str) -> Vec<String> {
     hosts.iter().map(|host| Systemd(host.clone()).show(unit, "ActiveState")).collect()
@@ -55,7 +42,7 @@ fn restarted_units_get_new_processes_once_and_stay_where_they_are() {
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     fleet.fleetctl(&[&["start"], paths.as_slice()].concat()).good();
     let places = fleet.await_active(3);
-    let before = processes(&fleet, &places);
+    let before = fleet.processes(&places);
     let hosts: Vec<Systemd> = fleet.hosts().into_iter().map(Systemd).collect();
     let cursors: Vec<String> = hosts.iter().map(Systemd::journal_cursor).collect();
 
@@ -63,7 +50,7 @@ fn restarted_units_get_new_processes_once_and_stay_where_they_are() {
 
     assert_eq!((restarted.stdout.lines().count(), &*restarted.stderr), (3, ""), "{restarted:?}");
     assert_eq!(fleet.await_active(3), places);
-    let after = processes(&fleet, &places);
+    let after = fleet.processes(&places);
     assert!(before.iter().all(|(unit, process)| after[unit] != *process), "{before:?} {after:?}");
     let jobs = hosts.iter().zip(&cursors).flat_map(|(host, cursor)| host.jobs_since(cursor));
     let mut jobs: Vec<String> = jobs.collect();
@@ -145,7 +132,7 @@ fn replacing_touches_only_units_whose_text_changed_and_keeps_their_machines() {
     let fillers: Vec<&str> = fillers.iter().map(String::as_str).collect();
     fleet.fleetctl(&[&["start"], fillers.as_slice()].concat()).good();
     let places = fleet.await_active(6);
-    let before = processes(&fleet, &places);
+    let before = fleet.processes(&places);
     let host = Systemd(fleet.host_of(taken));
     let cursor = host.journal_cursor();
     fleet.write("changed.service", OTHER);
@@ -157,7 +144,7 @@ fn replacing_touches_only_units_whose_text_changed_and_keeps_their_machines() {
     let same = "Found same Unit(same.service) in Registry, nothing to do";
     assert!(replaced.stdout.contains(same), "{replaced:?}");
     assert_eq!(fleet.await_active(6), places);
-    let after = processes(&fleet, &places);
+    let after = fleet.processes(&places);
     let changed = |unit: &&String| before[*unit] != after[*unit];
     assert_eq!(before.keys().filter(changed).collect::<Vec<_>>(), ["changed.service"]);
     let jobs = jobs_of(&host, "changed.service", &cursor);
@@ -167,7 +154,7 @@ fn replacing_touches_only_units_whose_text_changed_and_keeps_their_machines() {
     assert_eq!(texts, expected);
     let again = fleet.fleetctl(&replace).good();
     assert_eq!(again.stdout.matches("Found same Unit").count(), 3, "{again:?}");
-    assert_eq!(processes(&fleet, &places), after);
+    assert_eq!(fleet.processes(&places), after);
 }
 
 #[test]
@@ -255,9 +242,9 @@ fn patterns_stand_for_units_of_the_registry_and_one_that_matches_nothing_is_told
 
     let started = fleet.fleetctl(&["start", "web@*"]).good();
     assert_eq!(started.stdout.lines().count(), 3, "{started:?}");
-    let before = processes(&fleet, &fleet.await_active(3));
+    let before = fleet.processes(&fleet.await_active(3));
     fleet.fleetctl(&["restart", "web@[12]"]).good();
-    let after = processes(&fleet, &fleet.await_active(3));
+    let after = fleet.processes(&fleet.await_active(3));
     let same: Vec<_> = before.keys().filter(|unit| before[*unit] == after[*unit]).collect();
     assert_eq!(same, ["web@3.service"]);
     let status = fleet.fleetctl(&["status", "web@*"]).good();

@@ -2,10 +2,7 @@
 
 use fleet_tests::wait::until;
 
-use crate::fixture::{Fleet, PATIENCE, Systemd, places, sleeper};
-
-/// Who starts without waiting for this one's end is seen to be too early.
-const SLOW_TO_STOP: &str = "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 0.5\n";
+use crate::fixture::{Fleet, PATIENCE, SLOW_TO_STOP, Systemd, places, sleeper};
 
 /// Acceptance row 22.
 #[test]

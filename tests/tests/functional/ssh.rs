@@ -192,11 +192,7 @@ fn status_and_journal_of_a_global_unit_come_from_each_machine_or_one() {
     let fleet = Fleet::of(3);
     let path = fleet.write("talker.service", &format!("{TALKER}[X-Fleet]\nGlobal=true\n"));
     fleet.fleetctl(&["start", &path]).good();
-    until(PATIENCE, "it runs on three machines", || {
-        let units = fleet.units();
-        let active = units.iter().filter(|unit| unit.active == "active").count();
-        if active == 3 { Ok(()) } else { Err(format!("{units:?}")) }
-    });
+    fleet.await_everywhere("talker.service");
     let machine = fleet.host(2).machine_id().unwrap();
 
     let status = fleet.fleetctl(&["status", "--no-block", "talker.service"]).good();

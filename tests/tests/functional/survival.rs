@@ -13,10 +13,7 @@ fn units_keep_their_processes_when_fleetd_is_killed_or_restarted() {
     start.extend(files.iter().map(String::as_str));
     fleet.fleetctl(&start).good();
     let places = fleet.await_active(6);
-    let processes = || -> Vec<String> {
-        places.iter().map(|(unit, id)| Systemd(fleet.host_of(id)).main_pid(unit)).collect()
-    };
-    let before = processes();
+    let before = fleet.processes(&places);
 
     let ways = [
         ("SIGKILL", &["systemctl", "kill", "--signal=KILL", "--kill-who=main", "fleet"][..]),
@@ -31,9 +28,9 @@ fn units_keep_their_processes_when_fleetd_is_killed_or_restarted() {
                 if now != old && state == "active" { Ok(()) } else { Err(format!("{now} {state}")) }
             });
         }
-        settled(&fleet);
+        fleet.await_machines(3);
         // The new one has adopted what it found; it must not think better of it later.
-        throughout(TTL, || assert_eq!(processes(), before, "after {way}"));
+        throughout(TTL, || assert_eq!(fleet.processes(&places), before, "after {way}"));
     }
     assert_eq!(fleet.await_active(6), places);
 }
@@ -45,22 +42,19 @@ fn units_keep_running_while_the_store_is_away() {
     let files: Vec<_> = (1..=3).map(|n| template.replace("@.", &format!("@{n}."))).collect();
     fleet.fleetctl(&["start", &files[0], &files[1], &files[2]]).good();
     let places = fleet.await_active(3);
-    let processes = || -> Vec<String> {
-        places.iter().map(|(unit, id)| Systemd(fleet.host_of(id)).main_pid(unit)).collect()
-    };
-    let before = processes();
+    let before = fleet.processes(&places);
 
     for host in fleet.hosts() {
         host.read(["systemctl", "stop", "etcd"]).unwrap();
     }
-    throughout(TTL * 2, || assert_eq!(processes(), before));
+    throughout(TTL * 2, || assert_eq!(fleet.processes(&places), before));
     for host in fleet.hosts() {
         host.read(["systemctl", "start", "--no-block", "etcd"]).unwrap();
     }
 
-    settled(&fleet);
+    fleet.await_machines(3);
     assert_eq!(fleet.await_active(3), places);
-    assert_eq!(processes(), before);
+    assert_eq!(fleet.processes(&places), before);
 }
 
 #[test]
@@ -70,10 +64,7 @@ fn a_host_whose_own_etcd_is_away_goes_on_through_the_others() {
     let files: Vec<_> = (1..=3).map(|n| template.replace("@.", &format!("@{n}."))).collect();
     fleet.fleetctl(&["start", &files[0], &files[1], &files[2]]).good();
     let places = fleet.await_active(3);
-    let processes = || -> Vec<String> {
-        places.iter().map(|(unit, id)| Systemd(fleet.host_of(id)).main_pid(unit)).collect()
-    };
-    let before = processes();
+    let before = fleet.processes(&places);
     let host = Systemd(fleet.host(3));
     let id = host.machine_id().unwrap();
     let environment = host.show("fleet", "Environment");
@@ -92,11 +83,11 @@ fn a_host_whose_own_etcd_is_away_goes_on_through_the_others() {
         assert!(machines.len() == 3 && machines.contains(&id), "{when}: {machines:?}");
     };
     works("without its own etcd");
-    throughout(TTL * 2, || assert_eq!(processes(), before));
+    throughout(TTL * 2, || assert_eq!(fleet.processes(&places), before));
     works("after its lease would have run out");
     // Whoever is started now has nobody to ask.
     host.read(["systemctl", "restart", "fleet"]).unwrap();
-    settled(&fleet);
+    fleet.await_machines(3);
     works("restarted");
 
     host.read(["systemctl", "start", "etcd"]).unwrap();
@@ -104,15 +95,7 @@ fn a_host_whose_own_etcd_is_away_goes_on_through_the_others() {
         other.read(["systemctl", "stop", "etcd"]).unwrap();
         other.read(["systemctl", "start", "--no-block", "etcd"]).unwrap();
     }
-    settled(&fleet);
+    fleet.await_machines(3);
     assert_eq!(fleet.await_active(3), places);
-    assert_eq!(processes(), before);
-}
-
-/// All machines are present and fleet answers.
-fn settled(fleet: &Fleet) {
-    until(PATIENCE, "fleet runs on all hosts and answers", || {
-        let machines = fleet.machines_from(&fleet.host(1));
-        if machines.len() == 3 { Ok(()) } else { Err(format!("{machines:?}")) }
-    });
+    assert_eq!(fleet.processes(&places), before);
 }

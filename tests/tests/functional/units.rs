@@ -2,7 +2,7 @@
 
 use fleet_tests::wait::until;
 
-use crate::fixture::{Fleet, PATIENCE, Systemd, places, sleeper};
+use crate::fixture::{Fleet, PATIENCE, Systemd, places, sleeper, strings};
 
 /// Acceptance row 32.
 #[test]
@@ -143,10 +143,6 @@ fn a_stop_behind_fleets_back_is_reported_and_not_undone() {
 fn instances(fleet: &Fleet, count: usize) -> Vec<String> {
     fleet.write("hello@.service", &sleeper(""));
     (1..=count).map(|number| format!("/root/units/hello@{number}.service")).collect()
-}
-
-fn strings(names: &[String]) -> Vec<&str> {
-    names.iter().map(String::as_str).collect()
 }
 
 fn no_error(fleet: &Fleet, verb: &str, names: &[&str]) {
