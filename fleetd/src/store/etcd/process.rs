@@ -82,8 +82,11 @@ impl Etcd {
             peers.iter().enumerate().map(|(n, port)| format!("m{n}={}", url(port))).collect();
         let members = clients.iter().zip(peers).enumerate().map(|(n, (client, peer))| {
             let data = data.path().join(format!("m{n}"));
-            let mut command = Command::new(binary());
+            // It ends with its test also where nothing is dropped, as after a kill.
+            let mut command = Command::new("setpriv");
             command
+                .arg("--pdeathsig=KILL")
+                .arg(binary())
                 .arg(format!("--name=m{n}"))
                 .arg(format!("--data-dir={}", data.display()))
                 .arg(format!("--listen-client-urls={}", client_url(client)))
@@ -218,16 +221,17 @@ fn etcdctl<'a>(arguments: impl IntoIterator<Item = &'a OsStr>) {
 }
 
 fn spawn(command: &mut Command) -> Child {
-    command
-        .spawn()
-        .expect("etcd is needed: install etcd-server, or name the program in FLEET_TEST_ETCD")
+    command.spawn().expect("setpriv is needed: install util-linux")
 }
 
 async fn answers(store: &EtcdStore) {
     let deadline = Instant::now() + PATIENCE;
     let key = Selection::Key("ready".to_owned());
     while let Err(error) = store.range(&key, None).await {
-        assert!(Instant::now() < deadline, "etcd does not start: {error:?}");
+        assert!(
+            Instant::now() < deadline,
+            "etcd does not start: install etcd-server, or name it in FLEET_TEST_ETCD: {error:?}"
+        );
         sleep(Duration::from_millis(20)).await;
     }
 }
