@@ -189,8 +189,9 @@ impl Host {
         if self.wait_until_up()? == "running" {
             return Ok(());
         }
-        let list = ["systemctl", "list-units", "--failed", "--plain", "--no-legend"];
-        let failed = self.read(list).unwrap_or_else(|error| error.to_string());
+        let script = "systemctl list-units --failed --plain --no-legend; \
+                      journalctl --boot --priority=err --output=cat --lines=20 --no-pager";
+        let failed = self.read(["sh", "-c", script]).unwrap_or_else(|error| error.to_string());
         Err(self.boot_error(format!("failed units: {}", failed.trim())))
     }
 
