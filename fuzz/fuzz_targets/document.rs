@@ -13,8 +13,8 @@ mod document;
 mod key;
 
 use document::{
-    Assignment, Hold, Leader, Machine, Member, MetadataOverlay, Placed, Seeded, State, Unit, decode,
-    encode,
+    Assignment, Hold, Leader, Machine, Member, MetadataOverlay, Placed, Seeded, State, Unit,
+    decode, encode,
 };
 use key::KeyPrefix;
 use libfuzzer_sys::fuzz_target;
