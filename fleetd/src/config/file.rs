@@ -1,5 +1,11 @@
-//! The format of fleet.conf: `key=value` lines without sections, with comments, quotes and lines that
-//! go on after a backslash. No fault quotes more than a name: the rest may be a password.
+//! The format of fleet.conf: `key=value` lines before any section. configparser splits keys from
+//! values; what it cannot do is done before it: joining continued lines, telling comments from
+//! quoted `#` and `;`, and knowing which line a setting came from. No fault quotes more than a name:
+//! the rest may be a password.
+
+use std::collections::BTreeMap;
+
+use configparser::ini::{Ini, IniDefault};
 
 /// A setting with its line.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,18 +38,42 @@ pub(super) struct File {
 
 /// Takes a file apart.
 pub(super) fn parse(text: &str) -> File {
+    let mut lines = BTreeMap::new();
+    let mut clean = String::new();
     let mut file = File::default();
     for (line, raw) in joined(text) {
         match sort_out(&raw) {
             Ok(None) => {}
-            Ok(Some((name, value))) => {
-                file.entries.retain(|entry| entry.name != name);
-                file.entries.push(Entry { line, name, value });
+            Ok(Some((name, setting))) => {
+                clean.push_str(&setting);
+                clean.push('\n');
+                lines.insert(name, line);
             }
             Err(sentence) => file.faults.push(Fault { line, sentence }),
         }
     }
+    let Ok(sections) = reader().read(clean) else {
+        // Its own words would quote values.
+        let sentence = "these lines are no settings: write key=value".to_owned();
+        file.faults.push(Fault { line: 1, sentence });
+        return file;
+    };
+    let entry = |(name, value): (String, Option<String>)| {
+        let line = *lines.get(&name)?;
+        Some(Entry { line, name, value: unquote(&value.unwrap_or_default()) })
+    };
+    file.entries = sections.into_values().flatten().filter_map(entry).collect();
+    file.entries.sort_by_key(|entry| entry.line);
     file
+}
+
+fn reader() -> Ini {
+    let mut defaults = IniDefault::default();
+    defaults.case_sensitive = true;
+    defaults.delimiters = vec!['='];
+    // Comments are gone already, and configparser would cut `user_password=a#b`.
+    defaults.inline_comment_symbols = Some(Vec::new());
+    Ini::new_from_defaults(defaults)
 }
 
 /// Lines with their numbers, those that end in a backslash joined to the next.
@@ -68,7 +98,7 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with(['#', ';'])
 }
 
-/// Name and value of a line's setting, the name in lower case; nothing for an empty line.
+/// The setting of a line with its name in lower case, nothing for an empty line.
 fn sort_out(raw: &str) -> Result<Option<(String, String)>, String> {
     let line = raw.trim();
     if line.is_empty() || is_comment(line) {
@@ -86,7 +116,9 @@ fn sort_out(raw: &str) -> Result<Option<(String, String)>, String> {
     if name.is_empty() {
         return Err("a value without the name of a setting: write key=value".to_owned());
     }
-    Ok(Some((name, unquote(without_comment(value)?.trim()))))
+    let value = without_comment(value)?;
+    let setting = format!("{name}={}", value.trim());
+    Ok(Some((name, setting)))
 }
 
 /// The value up to the first `#` or `;` that stands outside quotes. A quote is opened where a word
